@@ -1,0 +1,26 @@
+//! The one shim between lenio and its threads: std normally, loom under `--cfg lenio_loom`.
+//!
+//! Everybody else in the workspace imports atomics, locks, condition variables and threads from here, so that a loom model sees every
+//! operation that matters. [`Arc`](std::sync::Arc) stays std's in both worlds: no protocol of lenio depends on the ordering inside a
+//! reference count that std already proves.
+//!
+//! Two deliberate differences from std: locks ignore poisoning (a panic in user code never runs while one of our locks is held, so a
+//! poisoned lock could only repeat a panic elsewhere), and [`plain`] offers std's atomics even under loom, for statics and for
+//! counters on which no protocol depends.
+
+#[cfg(lenio_loom)]
+mod model;
+#[cfg(not(lenio_loom))]
+mod real;
+
+#[cfg(lenio_loom)]
+use model as imp;
+#[cfg(not(lenio_loom))]
+use real as imp;
+
+pub use imp::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, hint, thread};
+
+/// std's atomics in both worlds: for statics, ids and metrics, on which no protocol depends.
+pub mod plain {
+    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+}

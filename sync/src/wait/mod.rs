@@ -1,0 +1,19 @@
+//! Waiting for something that another thread does: one waiter list and one wake batch for every primitive.
+//!
+//! A [`WaitQueue`] is a lock around a value and one or more first-in-first-out lists of waiters. A future that has to wait holds a
+//! [`Waiter`] in itself (pinned, no allocation) and polls the queue with a closure that looks at the value: *is it there?* The closure
+//! runs under the lock, both before and after the waker was stored, so a change made under the lock is never missed. Whoever makes the
+//! change locks the queue, changes the value, collects wakers into a [`WakeBatch`], unlocks, and only then wakes.
+//!
+//! Rules kept here so that no user of this module can break them:
+//!
+//! - No waker is cloned, woken or dropped while the lock is held.
+//! - A waiter that is dropped leaves its list; nobody waits behind a ghost.
+//! - A waiter is woken at most once per enlisting; being woken means *look again*, not *it is yours*.
+
+mod batch;
+mod list;
+mod queue;
+
+pub use batch::WakeBatch;
+pub use queue::{Guard, WaitQueue, Waiter};

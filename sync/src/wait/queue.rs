@@ -1,0 +1,340 @@
+#![expect(
+    unsafe_code,
+    reason = "the safe fence around the intrusive list: it ties nodes to their queue and its lock"
+)]
+//! The safe side of the waiter list: a lock, a value, and futures that wait for the value to change.
+
+use super::batch::WakeBatch;
+use super::list::{List, Node};
+use crate::primitive::{Mutex, MutexGuard};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// A value behind a lock, and `LISTS` first-in-first-out lists of waiters for its changes.
+///
+/// # Examples
+///
+/// ```
+/// use lenio_sync::wait::{WaitQueue, WakeBatch, Waiter};
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+///
+/// let queue: WaitQueue<u32> = WaitQueue::new(0);
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let mut waiter = pin!(Waiter::new(&queue));
+/// let take = |permits: &mut u32| permits.checked_sub(1).map(|left| *permits = left);
+/// assert!(waiter.as_mut().poll(0, &mut cx, take).is_pending());
+///
+/// let mut batch = WakeBatch::new();
+/// let mut permits = queue.lock();
+/// *permits += 1;
+/// permits.wake_one(0, &mut batch);
+/// drop(permits);
+/// batch.wake_all();
+///
+/// assert_eq!(waiter.as_mut().poll(0, &mut cx, take), Poll::Ready(()));
+/// ```
+pub struct WaitQueue<T, const LISTS: usize = 1> {
+    locked: Mutex<Locked<T, LISTS>>,
+}
+
+struct Locked<T, const LISTS: usize> {
+    lists: [List; LISTS],
+    value: T,
+}
+
+impl<T, const LISTS: usize> WaitQueue<T, LISTS> {
+    /// Wraps `value`; nobody waits.
+    pub fn new(value: T) -> Self {
+        Self {
+            locked: Mutex::new(Locked {
+                lists: [const { List::new() }; LISTS],
+                value,
+            }),
+        }
+    }
+
+    /// Locks the value and the lists. Blocks the thread; the lock is only ever held for a few instructions.
+    pub fn lock(&self) -> Guard<'_, T, LISTS> {
+        Guard {
+            locked: self.locked.lock(),
+        }
+    }
+}
+
+impl<T, const LISTS: usize> fmt::Debug for WaitQueue<T, LISTS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitQueue").finish_non_exhaustive()
+    }
+}
+
+/// The locked value of a [`WaitQueue`], and the right to take waiters from its lists.
+pub struct Guard<'q, T, const LISTS: usize = 1> {
+    locked: MutexGuard<'q, Locked<T, LISTS>>,
+}
+
+impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
+    /// Takes the longest waiting waiter of `list` and puts its waker into `batch`. Returns whether there was one.
+    pub fn wake_one(&mut self, list: usize, batch: &mut WakeBatch) -> bool {
+        // SAFETY: the guard is the lock.
+        let popped = unsafe { self.locked.lists[list].pop_front() };
+        match popped {
+            None => false,
+            Some(waker) => {
+                if let Some(waker) = waker {
+                    batch.push(waker);
+                }
+                true
+            }
+        }
+    }
+
+    /// Takes all waiters of `list`, in the order in which they came.
+    pub fn wake_all(&mut self, list: usize, batch: &mut WakeBatch) {
+        while self.wake_one(list, batch) {}
+    }
+
+    /// Whether nobody waits in `list`.
+    pub fn is_empty(&self, list: usize) -> bool {
+        self.locked.lists[list].is_empty()
+    }
+}
+
+impl<T, const LISTS: usize> Deref for Guard<'_, T, LISTS> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.locked.value
+    }
+}
+
+impl<T, const LISTS: usize> DerefMut for Guard<'_, T, LISTS> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.locked.value
+    }
+}
+
+impl<T, const LISTS: usize> fmt::Debug for Guard<'_, T, LISTS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+/// One future's place in a [`WaitQueue`]. Pinned inside that future; dropping it leaves the queue.
+pub struct Waiter<'q, T, const LISTS: usize = 1> {
+    queue: &'q WaitQueue<T, LISTS>,
+    node: Node,
+    /// The list that the node is in, or was last in.
+    list: usize,
+    /// Whether the node was ever linked: a waiter that never waited is dropped without taking the lock.
+    enlisted: bool,
+}
+
+impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
+    /// Makes a waiter that is in no list yet.
+    pub const fn new(queue: &'q WaitQueue<T, LISTS>) -> Self {
+        Self {
+            queue,
+            node: Node::new(),
+            list: 0,
+            enlisted: false,
+        }
+    }
+
+    /// The queue that this waiter belongs to.
+    pub fn queue(&self) -> &'q WaitQueue<T, LISTS> {
+        self.queue
+    }
+
+    /// Asks `check` whether the wait is over, and waits in `list` if it is not.
+    ///
+    /// `check` runs under the lock, once or twice; it must not call foreign code. If it returns `None` the waker of `cx` is stored
+    /// and the waiter stands at the end of the list, or where it already stood.
+    ///
+    /// # Panics
+    ///
+    /// If `list` is not below `LISTS`.
+    pub fn poll<R>(
+        self: Pin<&mut Self>,
+        list: usize,
+        cx: &mut Context<'_>,
+        mut check: impl FnMut(&mut T) -> Option<R>,
+    ) -> Poll<R> {
+        // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
+        let this = unsafe { self.get_unchecked_mut() };
+        let mut old = None;
+        let mut fresh: Option<Waker> = None;
+        loop {
+            let mut guard = this.queue.lock();
+            if let Some(result) = check(&mut guard) {
+                if this.enlisted {
+                    old = this.leave(guard);
+                } else {
+                    drop(guard);
+                }
+                drop((old, fresh));
+                return Poll::Ready(result);
+            }
+            // SAFETY: the lock is held and the node belongs to this queue.
+            let linked = unsafe { this.node.is_linked() };
+            // SAFETY: the lock is held and the node belongs to this queue.
+            let has_waker = unsafe { this.node.will_wake(cx) };
+            if linked && this.list == list && has_waker {
+                drop(guard);
+                drop((old, fresh));
+                return Poll::Pending;
+            }
+            let Some(waker) = fresh.take() else {
+                // A waker's clone may run anything, so the lock is given up for it and `check` runs once more.
+                drop(guard);
+                fresh = Some(cx.waker().clone());
+                continue;
+            };
+            // SAFETY: the lock is held and the node belongs to this queue.
+            old = unsafe { this.node.replace_waker(Some(waker)) };
+            if linked && this.list != list {
+                // SAFETY: the lock is held; the node is linked in the list it was last put into.
+                unsafe { guard.locked.lists[this.list].unlink(&this.node) };
+            }
+            if !linked || this.list != list {
+                this.list = list;
+                this.enlisted = true;
+                // SAFETY: lock held and node of this queue (1); pinned by `self`, and `drop` unlinks it (2); not linked (3).
+                unsafe { guard.locked.lists[list].push_back(&this.node) };
+            }
+            drop(guard);
+            drop(old);
+            return Poll::Pending;
+        }
+    }
+
+    /// Unlinks the node, takes its waker, unlocks. The caller drops the waker.
+    fn leave(&self, mut guard: Guard<'_, T, LISTS>) -> Option<Waker> {
+        // SAFETY: the guard is the lock; the node, if linked, is linked in `self.list`.
+        unsafe { guard.locked.lists[self.list].unlink(&self.node) };
+        // SAFETY: the guard is the lock.
+        unsafe { self.node.replace_waker(None) }
+    }
+}
+
+impl<T, const LISTS: usize> Drop for Waiter<'_, T, LISTS> {
+    fn drop(&mut self) {
+        if self.enlisted {
+            let waker = self.leave(self.queue.lock());
+            drop(waker);
+        }
+    }
+}
+
+impl<T, const LISTS: usize> fmt::Debug for Waiter<'_, T, LISTS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(lenio_loom)))]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counted() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        (count.clone(), Waker::from(count))
+    }
+
+    #[test]
+    fn waiters_are_woken_in_the_order_in_which_they_came() {
+        let queue: WaitQueue<()> = WaitQueue::new(());
+        let wakers: Vec<_> = (0..3).map(|_| counted()).collect();
+        let mut waiters: Vec<_> = (0..3).map(|_| Box::pin(Waiter::new(&queue))).collect();
+        for (waiter, (_, waker)) in waiters.iter_mut().zip(&wakers) {
+            let mut cx = Context::from_waker(waker);
+            assert!(waiter.as_mut().poll(0, &mut cx, |()| None::<()>).is_pending());
+        }
+        waiters.remove(1);
+        for woken in [0, 2] {
+            let mut batch = WakeBatch::new();
+            assert!(queue.lock().wake_one(0, &mut batch));
+            batch.wake_all();
+            assert_eq!(wakers[woken].0.0.load(Ordering::Relaxed), 1);
+        }
+        assert_eq!(wakers[1].0.0.load(Ordering::Relaxed), 0, "it had left");
+        assert!(queue.lock().is_empty(0));
+    }
+
+    #[test]
+    fn a_new_waker_replaces_the_old_one_without_losing_the_place() {
+        let queue: WaitQueue<()> = WaitQueue::new(());
+        let ((first, a), (second, b)) = (counted(), counted());
+        let mut waiter = pin!(Waiter::new(&queue));
+        for waker in [&a, &b, &b] {
+            let mut cx = Context::from_waker(waker);
+            assert!(waiter.as_mut().poll(0, &mut cx, |()| None::<()>).is_pending());
+        }
+        drop(a);
+        assert_eq!(Arc::strong_count(&first), 1, "the replaced waker was dropped");
+        let mut batch = WakeBatch::new();
+        queue.lock().wake_all(0, &mut batch);
+        assert_eq!(batch.len(), 1);
+        batch.wake_all();
+        assert_eq!(second.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_finished_wait_drops_its_waker() {
+        let queue: WaitQueue<bool> = WaitQueue::new(false);
+        let (count, waker) = counted();
+        let mut waiter = pin!(Waiter::new(&queue));
+        let mut cx = Context::from_waker(&waker);
+        let check = |done: &mut bool| done.then_some(());
+        assert!(waiter.as_mut().poll(0, &mut cx, check).is_pending());
+        *queue.lock() = true;
+        assert!(waiter.as_mut().poll(0, &mut cx, check).is_ready());
+        assert!(queue.lock().is_empty(0));
+        drop(waker);
+        assert_eq!(Arc::strong_count(&count), 1);
+    }
+}
+
+#[cfg(all(test, lenio_loom))]
+mod models {
+    use super::*;
+    use crate::primitive::thread;
+    use std::sync::Arc;
+
+    #[test]
+    fn loom_ci_a_change_made_during_the_poll_is_seen_or_wakes() {
+        loom::model(|| {
+            let queue: Arc<WaitQueue<bool>> = Arc::new(WaitQueue::new(false));
+            let other = queue.clone();
+            let t = thread::spawn(move || {
+                let mut batch = WakeBatch::new();
+                let mut guard = other.lock();
+                *guard = true;
+                guard.wake_all(0, &mut batch);
+                drop(guard);
+                batch.wake_all();
+            });
+            loom::future::block_on(async {
+                let mut waiter = Box::pin(Waiter::new(&queue));
+                std::future::poll_fn(|cx| {
+                    waiter.as_mut().poll(0, cx, |done| done.then_some(()))
+                })
+                .await;
+            });
+            t.join().unwrap();
+        });
+    }
+}
