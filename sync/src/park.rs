@@ -100,6 +100,12 @@ impl Parker {
         (Some(result), self.take_token())
     }
 
+    /// Whether a token is there. For a sleep elsewhere that returned and wants to know whether it was interrupted.
+    pub fn is_notified(&self) -> bool {
+        // ORDERING: Relaxed: a hint; whoever takes the token acquires.
+        self.state.load(Ordering::Relaxed) == NOTIFIED
+    }
+
     /// Gives the token: the thread that sleeps here wakes, or its next `park` returns at once.
     ///
     /// Never blocks on user code. Costs one swap, and a system call if the thread was asleep.

@@ -20,7 +20,12 @@ use real as imp;
 
 pub use imp::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, hint, thread};
 
+/// Whether this build runs under loom, whose types are larger and whose clock stands still.
+pub const MODEL: bool = cfg!(lenio_loom);
+
 /// std's atomics in both worlds: for statics, ids and metrics, on which no protocol depends.
 pub mod plain {
-    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
 }

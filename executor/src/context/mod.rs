@@ -1,0 +1,5 @@
+//! Values that belong to a task rather than to a thread.
+
+mod local;
+
+pub use local::{AccessError, Scope, TaskLocal};

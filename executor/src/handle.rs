@@ -1,0 +1,457 @@
+//! How code inside and outside a runtime reaches it.
+
+use crate::runtime::default_runtime;
+use crate::observe::Metrics;
+use crate::scheduler::{self, Context, Root, Shared, Sleeper, Worker, with_worker};
+use crate::task::{JoinHandle, TaskId};
+use lenio_sync::park::Parker;
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+/// A way to reach a runtime. Cheap to clone; does not keep the runtime running.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = lenio_executor::Runtime::builder().threads(1).build()?;
+/// let handle = runtime.handle().clone();
+/// let other = std::thread::spawn(move || handle.block_on(async { 1 + 1 }));
+/// assert_eq!(other.join().ok(), Some(2));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// The runtime that this thread is inside of: a worker, a blocking thread, a `block_on`, an [`enter`](Self::enter).
+    ///
+    /// # Errors
+    ///
+    /// If the thread is inside of none.
+    pub fn current() -> Result<Self, NoRuntime> {
+        scheduler::current()
+            .map(|shared| Self { shared })
+            .ok_or(NoRuntime(()))
+    }
+
+    /// The current runtime, else the process-wide default one, which is started if need be.
+    pub(crate) fn current_or_default() -> Self {
+        Self::current().unwrap_or_else(|NoRuntime(())| default_runtime().clone())
+    }
+
+    /// Starts a task on this runtime. See [`spawn`](crate::spawn).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.spawn(future, None, Location::caller())
+    }
+
+    /// Runs a closure that blocks on this runtime's blocking threads. See [`spawn_blocking`](crate::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(&self, job: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let spawned_at = Location::caller();
+        self.shared.blocking.spawn(&self.shared, job, None, spawned_at)
+    }
+
+    /// Prepares a task with a name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # let runtime = lenio_executor::Runtime::builder().threads(1).build()?;
+    /// let task = runtime.handle().task().name("indexer").spawn(async { 3 });
+    /// assert_eq!(runtime.block_on(task).ok(), Some(3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn task(&self) -> TaskBuilder<'_> {
+        TaskBuilder {
+            handle: self,
+            name: None,
+        }
+    }
+
+    /// Runs `future` to its end on this thread, which works for the runtime meanwhile.
+    ///
+    /// The thread becomes a temporary worker: while `future` waits it polls tasks, attends to I/O and timers. So a task that it waits for
+    /// usually runs right here, without a switch of threads. If more threads are inside `block_on` than the runtime has places
+    /// for (four, or one if it has no worker threads) the others just wait.
+    ///
+    /// May be called anywhere: inside a task it keeps the worker's other tasks going, on the same stack; inside another runtime it blocks
+    /// that one's worker.
+    ///
+    /// # Panics
+    ///
+    /// If `future` panics.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let future = pin!(future);
+        with_worker(|worker| match worker {
+            Some(worker) if Arc::ptr_eq(&worker.shared, &self.shared) => {
+                let root = Root::new(Sleeper::place(&self.shared, worker.index()));
+                worker.block_on(future, &root)
+            }
+            _ => self.block_on_as_guest(future),
+        })
+    }
+
+    fn block_on_as_guest<F: Future>(&self, future: Pin<&mut F>) -> F::Output {
+        match self.shared.occupy_as_guest() {
+            Some(worker) => {
+                let root = Root::new(Sleeper::place(&self.shared, worker.index()));
+                Self::work_until(worker, future, &root)
+            }
+            None => self.block_on_waiting(future),
+        }
+    }
+
+    fn work_until<F: Future>(worker: Worker, future: Pin<&mut F>, root: &Arc<Root>) -> F::Output {
+        /// Leaves the place also when the future panics.
+        struct Leave(Option<Worker>);
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                if let Some(worker) = self.0.take() {
+                    worker.leave();
+                }
+            }
+        }
+        let leave = Leave(Some(worker));
+        let Some(worker) = &leave.0 else {
+            unreachable!("it was just put there")
+        };
+        let _context = Context::enter_worker(worker);
+        worker.block_on(future, root)
+    }
+
+    /// No place is free: waits for the future, or for a place, whichever comes first.
+    fn block_on_waiting<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
+        let parker = Arc::new(Parker::new(None));
+        parker.adopt();
+        let root = Root::new(Sleeper::Parker(parker.clone()));
+        let waker = root.waker();
+        let mut cx = TaskContext::from_waker(&waker);
+        let _waiting = Waiting(&self.shared, &parker);
+        loop {
+            if root.take() {
+                let _context = Context::enter(&self.shared);
+                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                    return output;
+                }
+            }
+            self.shared.stop_waiting_for_place(&parker);
+            self.shared.wait_for_place(&parker);
+            if let Some(worker) = self.shared.occupy_as_guest() {
+                root.move_to(Sleeper::place(&self.shared, worker.index()));
+                return Self::work_until(worker, future, &root);
+            }
+            parker.park(None);
+        }
+    }
+
+    /// Makes this the current runtime of the thread until the guard is dropped: `spawn`, timers and sockets find it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = lenio_executor::Runtime::builder().threads(1).build()?;
+    /// let inside = runtime.handle().enter();
+    /// let task = lenio_executor::spawn(async { 5 });
+    /// drop(inside);
+    /// assert_eq!(runtime.block_on(task).ok(), Some(5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn enter(&self) -> EnterGuard<'_> {
+        EnterGuard {
+            _context: Context::enter(&self.shared),
+            _handle: PhantomData,
+        }
+    }
+
+    /// A snapshot of the runtime's counters.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("name", &self.shared.name)
+            .field("threads", &self.shared.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes a waiting thread off the list, also on unwinding.
+struct Waiting<'a>(&'a Shared, &'a Arc<Parker>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.stop_waiting_for_place(self.1);
+    }
+}
+
+/// Keeps a runtime current on this thread; see [`Handle::enter`].
+#[derive(Debug)]
+#[must_use = "the runtime is current only while the guard lives"]
+pub struct EnterGuard<'a> {
+    _context: Context<'static>,
+    _handle: PhantomData<&'a Handle>,
+}
+
+/// The error of [`Handle::current`]: this thread is not inside a runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRuntime(());
+
+impl fmt::Display for NoRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this thread is not inside a runtime")
+    }
+}
+
+impl Error for NoRuntime {}
+
+/// A task to be; see [`Handle::task`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is spawned before `spawn` is called"]
+pub struct TaskBuilder<'a> {
+    handle: &'a Handle,
+    name: Option<String>,
+}
+
+impl TaskBuilder<'_> {
+    /// Names the task, for reports. Costs an allocation.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Starts the task.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let name = self.name.map(String::into_boxed_str);
+        self.handle.shared.spawn(future, name, Location::caller())
+    }
+
+    /// Starts a blocking job.
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(self, job: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let name = self.name.map(String::into_boxed_str);
+        let shared = &self.handle.shared;
+        shared.blocking.spawn(shared, job, name, Location::caller())
+    }
+}
+
+/// Starts a task: `future` runs concurrently with the caller, on any worker.
+///
+/// The task belongs to the current runtime; outside of any it goes to a process-wide default runtime, which is started on first use.
+/// It runs whether or not the handle is awaited, and on after the handle is dropped. During a shutdown the task is refused, which
+/// the handle reports.
+///
+/// Cost: one allocation, no lock.
+///
+/// # Examples
+///
+/// ```
+/// lenio_executor::block_on(async {
+///     let greeting = lenio_executor::spawn(async { "hello" });
+///     assert_eq!(greeting.await.ok(), Some("hello"));
+/// });
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let spawned_at = Location::caller();
+    with_worker(|worker| match worker {
+        Some(worker) => worker.shared.spawn(future, None, spawned_at),
+        None => Handle::current_or_default()
+            .shared
+            .spawn(future, None, spawned_at),
+    })
+}
+
+/// Runs a closure that blocks, on a thread made for that.
+///
+/// A job that has begun cannot be cancelled. A job that waits in the queue can: it then never runs. During a shutdown a job is refused,
+/// which the handle reports: it either runs or says that it did not.
+///
+/// # Cancel safety
+///
+/// Dropping the handle detaches the job.
+///
+/// # Fairness
+///
+/// Jobs start in the order in which they were spawned. At most [`blocking_threads`](crate::Builder::blocking_threads) run at a time.
+///
+/// # Examples
+///
+/// ```
+/// lenio_executor::block_on(async {
+///     let sum = lenio_executor::spawn_blocking(|| (1..=100).sum::<u32>());
+///     assert_eq!(sum.await.ok(), Some(5050));
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, T>(job: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let spawned_at = Location::caller();
+    let handle = Handle::current_or_default();
+    handle.shared.blocking.spawn(&handle.shared, job, None, spawned_at)
+}
+
+/// Runs `future` to its end on this thread, inside the current runtime or the process-wide default one.
+///
+/// See [`Handle::block_on`]. The default runtime has one worker per available core, and is never shut down.
+///
+/// # Panics
+///
+/// If `future` panics, or if the default runtime cannot be started because the system refuses its descriptors or threads. Build a
+/// [`Runtime`](crate::Runtime) to handle that error.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(lenio_executor::block_on(async { 6 * 7 }), 42);
+/// ```
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    Handle::current_or_default().block_on(future)
+}
+
+/// Lets every other task run that is ready on this worker, then goes on.
+///
+/// # Cancel safety
+///
+/// Nothing is lost.
+///
+/// # Fairness
+///
+/// The task goes to the back of its worker's queue: each task that was queued there is polled, or taken by another worker, before it runs
+/// again.
+///
+/// # Examples
+///
+/// ```
+/// lenio_executor::block_on(async {
+///     for _ in 0..3 {
+///         lenio_executor::yield_now().await;
+///     }
+/// });
+/// ```
+pub async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Runs a closure that blocks, right here, after the worker's other tasks were handed to others.
+///
+/// For code that cannot be moved to [`spawn_blocking`]. If every other worker is busy a thread of the blocking pool stands in until
+/// the closure returns. The task itself does not go on meanwhile: whatever else it awaits (a `join` or `select` around this call) waits
+/// as well. Outside a worker, and on a runtime without worker threads, it just runs the closure.
+///
+/// # Panics
+///
+/// If `f` panics.
+///
+/// # Examples
+///
+/// ```
+/// lenio_executor::block_on(async {
+///     let text = lenio_executor::block_in_place(|| String::from("read from a slow disk"));
+///     assert_eq!(text.len(), 21);
+/// });
+/// ```
+pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
+    let stand_in = with_worker(|worker| {
+        let worker = worker.filter(|worker| worker.shared.threads > 0)?;
+        worker.hand_over();
+        let shared = &worker.shared;
+        if shared.idle.is_any_asleep() {
+            return None;
+        }
+        // Everybody is busy: a blocking thread works as a guest until this closure has returned.
+        let back = Arc::new(lenio_sync::wait::WaitQueue::<bool>::new(false));
+        let until = back.clone();
+        let handle = Handle {
+            shared: shared.clone(),
+        };
+        let job = move || {
+            handle.block_on(async {
+                let mut waiter = pin!(lenio_sync::wait::Waiter::new(&until));
+                std::future::poll_fn(|cx| waiter.as_mut().poll(0, cx, |back| back.then_some(())))
+                    .await;
+            });
+        };
+        drop(shared.blocking.spawn(shared, job, None, Location::caller()));
+        Some(back)
+    });
+    let _send_back = stand_in.map(SendBack);
+    f()
+}
+
+/// Tells the stand-in to go, also when the closure panics.
+struct SendBack(Arc<lenio_sync::wait::WaitQueue<bool>>);
+
+impl Drop for SendBack {
+    fn drop(&mut self) {
+        let mut batch = lenio_sync::wait::WakeBatch::new();
+        let mut back = self.0.lock();
+        *back = true;
+        back.wake_all(0, &mut batch);
+        drop(back);
+        batch.wake_all();
+    }
+}
+
+/// The identity of the task that is being polled on this thread, if one is.
+///
+/// # Examples
+///
+/// ```
+/// lenio_executor::block_on(async {
+///     let task = lenio_executor::spawn(async { lenio_executor::current_task() });
+///     let id = task.id();
+///     assert_eq!(task.await.ok().flatten(), Some(id));
+/// });
+/// ```
+pub fn current_task() -> Option<TaskId> {
+    with_worker(|worker| worker.and_then(|worker| worker.place().poll.task()))
+}

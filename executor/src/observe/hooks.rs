@@ -1,0 +1,72 @@
+//! Functions of the user that the runtime calls at certain moments.
+
+use crate::task::{TaskId, contain};
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+type Hook = Box<dyn Fn() + Send + Sync>;
+type StuckHook = Box<dyn Fn(&StuckTask) + Send + Sync>;
+
+/// A task that has kept its worker in one poll for too long.
+///
+/// Handed to the hook of [`Builder::on_stuck`](crate::Builder::on_stuck).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StuckTask {
+    /// Which task. `None`: the future that was given to `block_on`.
+    pub id: Option<TaskId>,
+    /// Its name, if it was given one.
+    pub name: Option<String>,
+    /// Where it was spawned. `None` for the future that was given to `block_on`.
+    pub spawned_at: Option<&'static Location<'static>>,
+    /// Which worker it occupies: an index into [`Metrics::workers`](crate::Metrics::workers).
+    pub worker: usize,
+    /// How long the poll has lasted so far, as far as the monitor saw: a few milliseconds less than the truth.
+    pub polling_for: Duration,
+}
+
+impl fmt::Display for StuckTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.id, &self.name) {
+            (Some(id), Some(name)) => write!(f, "task {id} `{name}`")?,
+            (Some(id), None) => write!(f, "task {id}")?,
+            (None, _) => f.write_str("the future of block_on")?,
+        }
+        if let Some(location) = self.spawned_at {
+            write!(f, ", spawned at {location},")?;
+        }
+        write!(f, " has kept worker {} in one poll for {:?}", self.worker, self.polling_for)
+    }
+}
+
+/// The hooks of a runtime. A hook that panics is reported by the panic hook and otherwise ignored.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) thread_start: Option<Hook>,
+    pub(crate) thread_stop: Option<Hook>,
+    pub(crate) park: Option<Hook>,
+    pub(crate) unpark: Option<Hook>,
+    pub(crate) stuck: Option<StuckHook>,
+}
+
+impl Hooks {
+    #[inline]
+    pub(crate) fn call(hook: &Option<Hook>) {
+        if let Some(hook) = hook {
+            contain(hook);
+        }
+    }
+
+    pub(crate) fn call_stuck(&self, task: &StuckTask) {
+        if let Some(hook) = &self.stuck {
+            contain(|| hook(task));
+        }
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}

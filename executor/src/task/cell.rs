@@ -1,0 +1,296 @@
+#![expect(unsafe_code, reason = "the task's memory: allocation, the future in place, the outcome in place")]
+//! The typed part of the task cell.
+//!
+//! The *stage* is a union: the future until the task finishes, the outcome until it is taken or dropped, nothing after that. Which one
+//! it is follows from the state word and is never stored twice:
+//!
+//! | state | stage | belongs to |
+//! |---|---|---|
+//! | not `DONE`, not `RUNNING` | future | nobody |
+//! | `RUNNING` | future, then outcome | the poller |
+//! | `DONE`, handle had interest at that moment | outcome until taken | the handle |
+//! | `DONE` otherwise | outcome, dropped at once | the finisher |
+
+use super::header::{Base, Extension, Header, JoinerSlot, VTable};
+use super::id::TaskId;
+use super::join::JoinHandle;
+use super::owned::Owner;
+use super::runnable::{Runnable, poll_waker};
+use super::state::State;
+use super::{JoinError, drop_payload};
+use lenio_sync::primitive::UnsafeCell;
+use lenio_sync::primitive::atomic::{AtomicPtr, AtomicU32};
+use std::any::Any;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::ptr::{self, NonNull};
+use std::task::{Context, Poll};
+
+/// A whole task.
+#[repr(C)]
+struct Cell<F: Future> {
+    base: Base,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    outcome: ManuallyDrop<Result<F::Output, JoinError>>,
+}
+
+/// A new task: the right to poll it, and the right to its output.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Spawned<T> {
+    pub(crate) runnable: Runnable,
+    pub(crate) handle: JoinHandle<T>,
+}
+
+/// Makes a task that may run on any thread. The caller lists it with its owner and queues the runnable.
+///
+/// # Safety
+///
+/// `owner` stays alive until every task of its is done.
+pub(crate) unsafe fn new_task<F>(
+    future: F,
+    owner: NonNull<Owner>,
+    name: Option<Box<str>>,
+    spawned_at: &'static Location<'static>,
+) -> Spawned<F::Output>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    // SAFETY: the future is Send, so it may be polled and dropped on any thread; the rest is passed on.
+    unsafe { new_local(future, owner, name, spawned_at) }
+}
+
+/// Makes a task that must be polled, and its future dropped, on the thread that it was made on.
+///
+/// # Safety
+///
+/// 1. `owner` stays alive until every task of its is done.
+/// 2. The runnable is used (run or dropped) only on a thread on which the future may be used.
+pub(crate) unsafe fn new_local<F: Future>(
+    future: F,
+    owner: NonNull<Owner>,
+    name: Option<Box<str>>,
+    spawned_at: &'static Location<'static>,
+) -> Spawned<F::Output> {
+    let extension = match name {
+        None => ptr::null_mut(),
+        Some(name) => Box::into_raw(Box::new(Extension { name })),
+    };
+    let cell = Box::new(Cell {
+        base: Base {
+            header: Header {
+                state: State::new(),
+                vtable: &VTables::<F>::VTABLE,
+                next: AtomicPtr::new(ptr::null_mut()),
+                owner,
+                extension,
+                spawned_at,
+                id: TaskId::next(),
+                stop: AtomicU32::new(0),
+            },
+            owned_next: AtomicPtr::new(ptr::null_mut()),
+            joiner: JoinerSlot::new(),
+        },
+        stage: UnsafeCell::new(Stage {
+            future: ManuallyDrop::new(future),
+        }),
+    });
+    // The header is the first field (repr(C)); the pointer keeps the provenance of the whole cell.
+    let task = NonNull::from(Box::leak(cell)).cast::<Header>();
+    // SAFETY: `State::new` says SCHEDULED: the right to poll exists and is ours.
+    let runnable = unsafe { Runnable::from_raw(task) };
+    // SAFETY: `State::new` counts the handle's reference and its interest, and the outcome has the type F::Output.
+    let handle = unsafe { JoinHandle::from_raw(task) };
+    Spawned { runnable, handle }
+}
+
+/// Gives up one reference.
+///
+/// # Safety
+///
+/// The caller owns a reference and does not use it afterwards.
+pub(super) unsafe fn drop_reference(task: NonNull<Header>) {
+    // SAFETY: the reference is alive until here.
+    if unsafe { task.as_ref() }.state.drop_reference() {
+        // SAFETY: that was the last one.
+        unsafe { free(task) };
+    }
+}
+
+/// Frees a task whose last reference is gone.
+///
+/// # Safety
+///
+/// No reference is left, and the future and the outcome are gone.
+pub(super) unsafe fn free(task: NonNull<Header>) {
+    // SAFETY: nobody else is left, so the header may still be read here.
+    let vtable = unsafe { task.as_ref() }.vtable;
+    // SAFETY: passed on.
+    unsafe { (vtable.free)(task) };
+}
+
+struct VTables<F>(std::marker::PhantomData<F>);
+
+impl<F: Future> VTables<F> {
+    const VTABLE: VTable = VTable {
+        poll: poll::<F>,
+        cancel: cancel::<F>,
+        take_output: take_output::<F>,
+        drop_output: drop_output::<F>,
+        free: free_cell::<F>,
+    };
+}
+
+/// # Safety
+///
+/// `task` is the header of a live `Cell<F>`.
+unsafe fn cell<'a, F: Future>(task: NonNull<Header>) -> &'a Cell<F> {
+    // SAFETY: the header is the first field of the cell (repr(C)); the rest by contract.
+    unsafe { task.cast::<Cell<F>>().as_ref() }
+}
+
+impl<F: Future> Cell<F> {
+    /// # Safety
+    ///
+    /// The stage is the future and belongs to the caller.
+    unsafe fn poll_future(&self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.stage.with_mut(|stage| {
+            // SAFETY: the stage is the future and nobody else touches it, by contract.
+            let future = unsafe { &mut *(*stage).future };
+            // SAFETY: the cell is never moved, and the future is dropped in place.
+            unsafe { Pin::new_unchecked(future) }.poll(cx)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// The stage is the future and belongs to the caller; afterwards it is empty, also if the drop panics.
+    unsafe fn drop_future(&self) -> Result<(), Box<dyn Any + Send>> {
+        self.stage.with_mut(|stage| {
+            // SAFETY: the stage is the future and nobody else touches it, by contract.
+            let future = unsafe { &mut (*stage).future };
+            // SAFETY: dropped once: the stage counts as empty from here on.
+            catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }))
+        })
+    }
+
+    /// # Safety
+    ///
+    /// The stage is empty and belongs to the caller.
+    unsafe fn put_outcome(&self, outcome: Result<F::Output, JoinError>) {
+        self.stage.with_mut(|stage| {
+            let full = Stage {
+                outcome: ManuallyDrop::new(outcome),
+            };
+            // SAFETY: nobody else touches the stage, by contract; it holds nothing that needs dropping.
+            unsafe { stage.write(full) };
+        });
+    }
+
+    /// # Safety
+    ///
+    /// The stage is the outcome and belongs to the caller; afterwards it is empty.
+    unsafe fn take_outcome(&self) -> Result<F::Output, JoinError> {
+        self.stage.with_mut(|stage| {
+            // SAFETY: the stage is the outcome and nobody else touches it, by contract.
+            let outcome = unsafe { &mut (*stage).outcome };
+            // SAFETY: taken once, by contract.
+            unsafe { ManuallyDrop::take(outcome) }
+        })
+    }
+}
+
+/// # Safety
+///
+/// As [`VTable::poll`].
+unsafe fn poll<F: Future>(task: NonNull<Header>) -> bool {
+    // SAFETY: RUNNING keeps the cell alive.
+    let cell = unsafe { cell::<F>(task) };
+    // SAFETY: RUNNING is held for as long as the waker is used.
+    let waker = unsafe { poll_waker(task) };
+    let mut cx = Context::from_waker(&waker);
+    // SAFETY: RUNNING makes the stage ours, and before DONE it is the future.
+    let polled = catch_unwind(AssertUnwindSafe(|| unsafe { cell.poll_future(&mut cx) }));
+    let outcome = match polled {
+        Ok(Poll::Pending) => return false,
+        Ok(Poll::Ready(output)) => Ok(output),
+        Err(payload) => Err(JoinError::panicked(cell.base.header.id, payload)),
+    };
+    // SAFETY: as above.
+    let dropped = unsafe { cell.drop_future() };
+    let outcome = match (outcome, dropped) {
+        (outcome, Ok(())) => outcome,
+        (Ok(output), Err(payload)) => {
+            // The future failed while it was torn down: that is the task's outcome. Its output goes first, and in peace.
+            super::contain(move || drop(output));
+            Err(JoinError::panicked(cell.base.header.id, payload))
+        }
+        (Err(first), Err(second)) => {
+            drop_payload(second);
+            Err(first)
+        }
+    };
+    // SAFETY: the stage is ours, and empty since `drop_future`.
+    unsafe { cell.put_outcome(outcome) };
+    true
+}
+
+/// # Safety
+///
+/// As [`VTable::cancel`].
+unsafe fn cancel<F: Future>(task: NonNull<Header>) {
+    // SAFETY: RUNNING keeps the cell alive.
+    let cell = unsafe { cell::<F>(task) };
+    let id = cell.base.header.id;
+    // SAFETY: RUNNING makes the stage ours, and before DONE it is the future.
+    let error = match unsafe { cell.drop_future() } {
+        Ok(()) => JoinError::cancelled(id),
+        Err(payload) => JoinError::panicked(id, payload),
+    };
+    // SAFETY: the stage is ours, and empty since `drop_future`.
+    unsafe { cell.put_outcome(Err(error)) };
+}
+
+/// # Safety
+///
+/// As [`VTable::take_output`].
+unsafe fn take_output<F: Future>(task: NonNull<Header>, to: *mut ()) {
+    // SAFETY: whoever owns the output holds a reference.
+    let cell = unsafe { cell::<F>(task) };
+    // SAFETY: the output is the caller's.
+    let outcome = unsafe { cell.take_outcome() };
+    // SAFETY: `to` points to an Option of just this type (see `JoinHandle::take`), which is initialised.
+    unsafe { *to.cast::<Option<Result<F::Output, JoinError>>>() = Some(outcome) };
+}
+
+/// # Safety
+///
+/// As [`VTable::drop_output`].
+unsafe fn drop_output<F: Future>(task: NonNull<Header>) {
+    // SAFETY: whoever owns the output holds a reference.
+    let cell = unsafe { cell::<F>(task) };
+    // SAFETY: the output is the caller's.
+    let outcome = unsafe { cell.take_outcome() };
+    match outcome {
+        Ok(output) => super::contain(move || drop(output)),
+        Err(error) => super::contain(move || drop(error)),
+    }
+}
+
+/// # Safety
+///
+/// As [`VTable::free`].
+unsafe fn free_cell<F: Future>(task: NonNull<Header>) {
+    // SAFETY: made by `Box::new` in `new_local`; nobody else is left. The stage is a union: nothing in it is dropped.
+    let cell = unsafe { Box::from_raw(task.cast::<Cell<F>>().as_ptr()) };
+    if !cell.base.header.extension.is_null() {
+        // SAFETY: made by `Box::into_raw` in `new_local`, freed only here.
+        drop(unsafe { Box::from_raw(cell.base.header.extension) });
+    }
+}

@@ -1,0 +1,54 @@
+//! The task cell: one allocation that holds a future, then its outcome, and everything the runtime must know about it.
+//!
+//! The task knows no scheduler. An [`Owner`] stands between them: it lists the tasks that were spawned through it, so that shutdown
+//! and dumps find every one that lives, and it knows the function that takes a [`Runnable`] and queues it.
+//!
+//! ```text
+//!  cell:  | header 64 B: state, vtable, queue link, owner, extension, spawn site, id, stop | owned link | joiner | future or outcome |
+//! ```
+//!
+//! - `state` is the word that decides who may do what; read it first.
+//! - `header` and `cell` are the untyped and the typed part of the memory.
+//! - `waker`, `runnable` and `join` are the three ways to hold a task: to wake it, to poll it, to wait for it.
+//! - `owned` is the list of the living.
+
+mod cell;
+mod error;
+mod header;
+mod id;
+mod join;
+#[cfg(all(test, lenio_loom))]
+mod models;
+mod owned;
+mod runnable;
+mod state;
+mod waker;
+
+pub(crate) use cell::{new_local, new_task};
+pub use error::JoinError;
+pub(crate) use header::Header;
+pub use id::TaskId;
+pub use join::JoinHandle;
+pub(crate) use join::Refusal;
+pub(crate) use owned::Owner;
+pub(crate) use runnable::{Ran, Runnable};
+
+use cell::{drop_reference, free};
+
+/// Runs foreign code that may panic where a panic must go no further: it was caused by nobody who could be told.
+///
+/// The panic hook has reported it by then.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
+        drop_payload(payload);
+    }
+}
+
+/// Drops a panic payload; a payload whose drop panics again is leaked, because there is nobody left to tell.
+fn drop_payload(payload: Box<dyn std::any::Any + Send>) {
+    let dropped =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(payload)));
+    if let Err(again) = dropped {
+        std::mem::forget(again);
+    }
+}

@@ -1,0 +1,279 @@
+#![expect(unsafe_code, reason = "an intrusive list of counted tasks")]
+//! The list of living tasks, so that a shutdown and a dump find every one of them.
+//!
+//! Each worker has an [`Owner`], and so has everything else that spawns. A task is pushed at birth: one exchange, no lock, no
+//! allocation. It is *not* unlinked when it finishes; the finisher only counts it as dead, and whoever finds that half of a list is
+//! dead sweeps it. So a finished task costs about two visits, no lock is shared between spawning and finishing workers, and a list
+//! holds at most as many dead as living tasks, plus [`SWEEP_AT`].
+//!
+//! Rejected: a doubly linked list under a lock (two locked operations per task, contended when tasks finish elsewhere than where
+//! they were spawned), and a walk over the workers' memory chunks (needs an allocator of our own).
+//!
+//! # Who may touch the links
+//!
+//! | what | who | when |
+//! |---|---|---|
+//! | `head` | anybody pushes by exchange; the sweeper takes all and puts the living back | |
+//! | `owned_next` of a listed task | the pusher before the push; then whoever holds `sweeping` | |
+//! | a listed task's memory | kept alive by the list's reference, given up by the sweeper | |
+
+use super::cell::drop_reference;
+use super::header::Header;
+use super::runnable::Runnable;
+use super::state::Wake;
+use lenio_sync::primitive::Mutex;
+use lenio_sync::primitive::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::ptr::{self, NonNull};
+
+/// Dead tasks that a list may hold before it is swept.
+pub(crate) const SWEEP_AT: usize = 64;
+
+/// Who the tasks of one worker, or of one spawner outside the workers, belong to.
+pub(crate) struct Owner {
+    head: AtomicPtr<Header>,
+    /// Listed tasks, living and dead.
+    listed: AtomicUsize,
+    /// Finished tasks minus swept ones. May run behind a sweep for a moment, hence wraps below zero.
+    dead: AtomicUsize,
+    closed: AtomicBool,
+    sweeping: Mutex<()>,
+    schedule: fn(*const (), Runnable),
+    scheduler: *const (),
+}
+
+// SAFETY: `scheduler` forbids the auto traits. It is only handed back to `schedule`, whose author vouches for it (`Owner::new`).
+unsafe impl Send for Owner {}
+// SAFETY: as above; everything else is atomic or locked.
+unsafe impl Sync for Owner {}
+
+impl Owner {
+    /// Makes an empty list whose tasks are queued by `schedule(scheduler, runnable)`.
+    ///
+    /// # Safety
+    ///
+    /// `schedule` may be called with `scheduler` from any thread, for as long as a task of this owner is not done.
+    pub(crate) unsafe fn new(schedule: fn(*const (), Runnable), scheduler: *const ()) -> Self {
+        Self {
+            head: AtomicPtr::new(ptr::null_mut()),
+            listed: AtomicUsize::new(0),
+            dead: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            sweeping: Mutex::new(()),
+            schedule,
+            scheduler,
+        }
+    }
+
+    pub(super) fn schedule(&self, runnable: Runnable) {
+        (self.schedule)(self.scheduler, runnable);
+    }
+
+    /// Lists a newborn task. To be called once per task, before its first poll.
+    pub(crate) fn list(&self, newborn: &Runnable) {
+        // SAFETY: a newborn task is alive, and its list reference was counted at birth.
+        unsafe { self.push(newborn.task()) };
+        // ORDERING: Relaxed: a statistic that decides when to sweep; the closing scan walks the list itself.
+        self.listed.fetch_add(1, Ordering::Relaxed);
+        if self.is_worth_sweeping() {
+            self.sweep();
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The list gets one reference to `task`, which is not listed.
+    unsafe fn push(&self, task: NonNull<Header>) {
+        // SAFETY: alive by the reference that the list gets.
+        let base = unsafe { Header::base(task) };
+        // ORDERING: Relaxed: a guess for the exchange below.
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            // ORDERING: Relaxed: published by the exchange.
+            base.owned_next.store(head, Ordering::Relaxed);
+            // ORDERING: Release publishes the link (and the newborn's header) to the Acquire in `for_each` and `sweep`.
+            match self.head.compare_exchange_weak(
+                head,
+                task.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Counts a finished task. The finisher calls it after `DONE`.
+    pub(super) fn note_dead(&self) {
+        // ORDERING: Release pairs with the Acquire in `living`: whoever counts this task as dead sees what its last poll did.
+        self.dead.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether at least half of the list is dead, and enough to pay for a walk.
+    pub(crate) fn is_worth_sweeping(&self) -> bool {
+        // ORDERING: Relaxed: a hint; a stale answer delays a sweep.
+        let dead = self.dead.load(Ordering::Relaxed);
+        if dead < SWEEP_AT {
+            return false;
+        }
+        // ORDERING: Relaxed: as above.
+        let listed = self.listed.load(Ordering::Relaxed);
+        // A count that ran behind a sweep wraps and looks huge: not worth it.
+        dead <= listed && dead * 2 >= listed
+    }
+
+    /// Lets go of the dead. Returns at once if somebody walks the list already.
+    pub(crate) fn sweep(&self) {
+        let Some(_walking) = self.sweeping.try_lock() else {
+            return;
+        };
+        // ORDERING: Acquire pairs with the Release in `push`.
+        let mut at = self.head.swap(ptr::null_mut(), Ordering::Acquire);
+        let (mut first, mut last): (*mut Header, Option<NonNull<Header>>) = (ptr::null_mut(), None);
+        let mut swept = 0;
+        while let Some(task) = NonNull::new(at) {
+            // SAFETY: listed, hence alive by the list's reference.
+            let base = unsafe { Header::base(task) };
+            // ORDERING: Relaxed: ordered by the Acquire above; only we change links while `sweeping` is held.
+            at = base.owned_next.load(Ordering::Relaxed);
+            if base.header.state.is_done() {
+                swept += 1;
+                // SAFETY: the list's reference, given up once: the task is unlinked.
+                unsafe { drop_reference(task) };
+                continue;
+            }
+            match last {
+                None => first = task.as_ptr(),
+                Some(last) => {
+                    // SAFETY: kept in the list, hence alive.
+                    let last = unsafe { Header::base(last) };
+                    // ORDERING: Relaxed: published by the exchange in `put_back`.
+                    last.owned_next.store(task.as_ptr(), Ordering::Relaxed);
+                }
+            }
+            last = Some(task);
+        }
+        if let Some(last) = last {
+            self.put_back(first, last);
+        }
+        // ORDERING: Relaxed: statistics, see `list`.
+        self.listed.fetch_sub(swept, Ordering::Relaxed);
+        // ORDERING: Relaxed: as above.
+        self.dead.fetch_sub(swept, Ordering::Relaxed);
+    }
+
+    fn put_back(&self, first: *mut Header, last: NonNull<Header>) {
+        // SAFETY: in the list, hence alive.
+        let last = unsafe { Header::base(last) };
+        // ORDERING: Relaxed: a guess for the exchange below.
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            // ORDERING: Relaxed: published by the exchange.
+            last.owned_next.store(head, Ordering::Relaxed);
+            // ORDERING: Release as in `push`; tasks pushed meanwhile stay reachable through `last`, and Acquire makes their links,
+            // published by their pushers, part of what this exchange publishes.
+            match self.head.compare_exchange_weak(
+                head,
+                first,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Calls `f` for each task that is not done. Blocks while somebody sweeps. `f` must not run user code.
+    pub(crate) fn for_each_living(&self, mut f: impl FnMut(&Header)) {
+        self.walk(|task| {
+            // SAFETY: listed, hence alive for the duration of the call.
+            f(unsafe { task.as_ref() });
+        });
+    }
+
+    fn walk(&self, mut f: impl FnMut(NonNull<Header>)) {
+        let _walking = self.sweeping.lock();
+        // ORDERING: Acquire pairs with the Release in `push`.
+        let mut at = self.head.load(Ordering::Acquire);
+        while let Some(task) = NonNull::new(at) {
+            // SAFETY: listed, hence alive; nobody unlinks while `sweeping` is held.
+            let base = unsafe { Header::base(task) };
+            if !base.header.state.is_done() {
+                f(task);
+            }
+            // ORDERING: Relaxed: ordered by the Acquire above.
+            at = base.owned_next.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Refuses further tasks. Tasks that are being listed at this moment are found by the next [`cancel_all`](Self::cancel_all) of
+    /// the thread that lists them.
+    pub(crate) fn close(&self) {
+        // ORDERING: Release pairs with the Acquire in `is_closed`.
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `close`.
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Asks every living task to be dropped. Returns how many had not been asked before.
+    pub(crate) fn cancel_all(&self) -> usize {
+        // Submitting runs scheduler code, so it waits until the walk is over.
+        let mut submit = Vec::new();
+        let mut asked = 0;
+        self.walk(|task| {
+            // SAFETY: listed, hence alive for the duration of the call.
+            let state = unsafe { &task.as_ref().state };
+            if state.is_cancelled() {
+                return;
+            }
+            asked += 1;
+            if state.cancel() == Wake::Submit {
+                // SAFETY: the verdict is the right to poll.
+                submit.push(unsafe { Runnable::from_raw(task) });
+            }
+        });
+        for runnable in submit {
+            runnable.submit();
+        }
+        asked
+    }
+
+    /// How many listed tasks are not done. Never too few once the owner is closed and nobody lists any more.
+    pub(crate) fn living(&self) -> usize {
+        // No sweep may come between the two reads.
+        let _walking = self.sweeping.lock();
+        // ORDERING: Acquire pairs with the Release in `note_dead`.
+        let dead = self.dead.load(Ordering::Acquire);
+        // ORDERING: Relaxed: a task is listed before it can be counted as dead.
+        let listed = self.listed.load(Ordering::Relaxed);
+        // A finisher between `DONE` and `note_dead` whose task was swept already makes `dead` wrap: one too many, never too few.
+        listed.wrapping_sub(dead)
+    }
+}
+
+impl Owner {
+    fn is_empty(&self) -> bool {
+        // ORDERING: Relaxed: asked when nobody else is left.
+        self.head.load(Ordering::Relaxed).is_null()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Nobody spawns here any more, and every task is done: the owner outlives them all.
+        self.sweep();
+        debug_assert!(self.is_empty(), "an owner went before its tasks");
+    }
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owner")
+            .field("living", &self.living())
+            .finish_non_exhaustive()
+    }
+}
