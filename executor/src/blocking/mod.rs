@@ -1,24 +1,17 @@
 #![expect(unsafe_code, reason = "jobs are task cells whose owner is the pool")]
-
 //! Threads for work that blocks.
 //!
 //! A blocking job is a task whose one poll runs the closure. It lives in the same cell and has the same handle as any other task,
-//! but its owner is the pool: waking it queues it here.
-//!
-//! # Who is woken, and when a thread is made
-//!
-//! The queue, the idle threads and the thread count stand under one lock, so the decision "wake one, or start one, or leave it queued"
-//! is taken on the very state that the job was added to. A job *reserves* the thread that it notifies ([`State::idle`] goes down at
-//! the notification, not when the thread gets round to waking): two jobs never count on the same sleeper. A thread that is notified
-//! and finds no job, because a busy thread was quicker, goes back to sleep and counts as idle again; a thread whose sleep times out
-//! while a notification is on its way to it takes that as its wake-up. Lock-free and sharded queues here have hung their users more
-//! than once (tokio #8056, #7922); jobs that block are not where a hundred nanoseconds matter.
+//! but its owner is the pool: waking it queues it here. Who is woken for it, and when a thread is made, is decided in `queue`.
+
+mod queue;
 
 use crate::observe::{Hooks, LeftBehind};
 use crate::scheduler::{Context, Shared};
 use crate::task::{self, JoinHandle, Owner, Refusal, Runnable, contain};
-use lenio_sync::primitive::{Condvar, Mutex, thread};
-use std::collections::VecDeque;
+use lenio_sync::primitive::plain::{AtomicU64, Ordering};
+use lenio_sync::primitive::thread;
+use queue::{JobQueue, Offered};
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -26,32 +19,15 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+pub(crate) use queue::Counts;
+
 /// The blocking threads of a runtime.
 #[derive(Debug)]
 pub(crate) struct BlockingPool {
-    state: Mutex<State>,
-    /// A job was queued for an idle thread, or the pool stops.
-    work: Condvar,
-    /// A job has ended while the pool stops.
-    done: Condvar,
+    queue: JobQueue<Runnable>,
     owner: Owner,
-    max_threads: usize,
-    idle_time: Duration,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<Runnable>,
-    threads: usize,
-    /// Sleeping threads that no job has notified yet.
-    idle: usize,
-    /// Notifications that no thread has taken yet.
-    notified: usize,
-    /// Jobs that are being run.
-    running: usize,
-    stopping: bool,
     /// For thread names.
-    started: u64,
+    started: AtomicU64,
 }
 
 /// A closure as a future: its one poll runs it.
@@ -75,12 +51,9 @@ impl<T, F: FnOnce() -> T> Future for Job<F> {
 impl BlockingPool {
     pub(crate) fn new(owner: Owner, max_threads: usize, idle_time: Duration) -> Self {
         Self {
-            state: Mutex::new(State::default()),
-            work: Condvar::new(),
-            done: Condvar::new(),
+            queue: JobQueue::new(max_threads, idle_time),
             owner,
-            max_threads,
-            idle_time,
+            started: AtomicU64::new(0),
         }
     }
 
@@ -96,49 +69,35 @@ impl BlockingPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let state = self.state.lock();
-        if state.stopping {
-            drop(state);
+        if self.owner.is_closed() {
             return JoinHandle::refused(Refusal::Stopping);
         }
+        let owner = NonNull::from(&self.owner);
         // SAFETY: the pool is part of the runtime, which outlives every job that is not done: each thread of the pool holds it.
-        let spawned =
-            unsafe { task::new_task(Job(Some(job)), NonNull::from(&self.owner), name, spawned_at) };
+        let spawned = unsafe { task::new_task(Job(Some(job)), owner, name, spawned_at) };
         self.owner.list(&spawned.runnable);
-        self.enqueue(shared, state, spawned.runnable);
+        self.submit(shared, spawned.runnable);
         spawned.handle
     }
 
-    /// Queues a job that was woken again, which only a cancel does to a job that is not queued: that is, never. Kept total all the same.
+    /// Queues a job. If the pool has begun to stop the job is cancelled, which its handle reports.
     pub(crate) fn submit(&self, shared: &Arc<Shared>, runnable: Runnable) {
-        let state = self.state.lock();
-        self.enqueue(shared, state, runnable);
-    }
-
-    fn enqueue(
-        &self,
-        shared: &Arc<Shared>,
-        mut state: lenio_sync::primitive::MutexGuard<'_, State>,
-        runnable: Runnable,
-    ) {
-        state.queue.push_back(runnable);
-        match state.reaction(self.max_threads) {
-            Reaction::Notify => {
-                drop(state);
-                self.work.notify_one();
-            }
-            Reaction::Leave => drop(state),
-            Reaction::Start => {
-                let number = state.started;
-                drop(state);
-                if self.start_thread(shared, number).is_err() {
-                    self.thread_failed();
+        match self.queue.offer(runnable) {
+            Offered::Queued => {}
+            Offered::Refused(runnable) => drop(runnable),
+            Offered::StartThread => {
+                if self.start_thread(shared).is_err() {
+                    // The system refused a thread. Jobs that nobody is left to run are cancelled rather than left to wait for ever.
+                    drop(self.queue.thread_failed());
                 }
             }
         }
     }
 
-    fn start_thread(&self, shared: &Arc<Shared>, number: u64) -> std::io::Result<()> {
+    /// The door through which blocking threads come.
+    fn start_thread(&self, shared: &Arc<Shared>) -> std::io::Result<()> {
+        // ORDERING: Relaxed: a number for the name.
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
         let shared = shared.clone();
         thread::Builder::new()
             .name(format!("{}-blocking-{number}", shared.name))
@@ -152,159 +111,46 @@ impl BlockingPool {
             .map(drop)
     }
 
-    /// The system refused a thread. The jobs wait for the threads that exist; if there is none, they are cancelled rather than
-    /// left to wait for ever.
-    fn thread_failed(&self) {
-        let mut state = self.state.lock();
-        state.threads -= 1;
-        let stranded = if state.threads == 0 {
-            std::mem::take(&mut state.queue)
-        } else {
-            VecDeque::new()
-        };
-        drop(state);
-        drop(stranded);
-    }
-
     /// A thread of the pool.
     fn run(&self, shared: &Shared) {
-        let mut state = self.state.lock();
-        loop {
-            while let Some(runnable) = state.queue.pop_front() {
-                state.running += 1;
-                drop(state);
-                // The verdict needs no action: a job finishes in its one poll.
-                contain(|| drop(runnable.run()));
-                state = self.state.lock();
-                state.running -= 1;
-                if state.stopping {
-                    self.done.notify_all();
-                }
-                if shared.clock.is_virtual() && state.running == 0 {
-                    lenio_sync::park::Interrupt::interrupt(&*shared.reactor);
-                }
-            }
-            if state.stopping {
-                break;
-            }
-            state.idle += 1;
-            loop {
-                let (locked, timed_out) = self.work.wait_timeout(state, self.idle_time);
-                state = locked;
-                match state.wake_up(timed_out) {
-                    WakeUp::Work => break,
-                    WakeUp::SleepOn => {}
-                    WakeUp::Leave => {
-                        state.threads -= 1;
-                        return;
-                    }
-                }
+        while let Some(runnable) = self.queue.next() {
+            // The verdict needs no action: a job finishes in its one poll.
+            contain(|| drop(runnable.run()));
+            let quiet = self.queue.finished();
+            self.owner.sweep_if_worth_it();
+            if quiet && shared.clock.is_virtual() {
+                // The driver may be waiting for this job before it moves the clock.
+                lenio_sync::park::Interrupt::interrupt(&*shared.reactor);
             }
         }
-        state.threads -= 1;
-        self.done.notify_all();
     }
 
     /// Refuses further jobs and cancels those that wait. Returns how many.
     pub(crate) fn stop(&self) -> usize {
-        let mut state = self.state.lock();
-        state.stopping = true;
-        let queued = std::mem::take(&mut state.queue);
-        drop(state);
-        self.work.notify_all();
+        self.owner.close();
+        let queued = self.queue.stop();
         let cancelled = queued.len();
-        // Dropping a runnable drops its closure, which is user code: not under the lock.
         drop(queued);
         cancelled
     }
 
     /// Waits until no job runs, at most for `timeout`. Returns those that still run.
     pub(crate) fn wait(&self, timeout: Duration) -> Vec<LeftBehind> {
-        let clock = lenio_time::Clock::real();
-        let until = clock.now() + timeout;
-        let mut state = self.state.lock();
-        while state.running > 0 {
-            let left = until.duration_since(clock.now());
-            if left.is_zero() {
-                break;
-            }
-            state = self.done.wait_timeout(state, left).0;
-        }
-        let is_done = state.running == 0;
-        drop(state);
         let mut running = Vec::new();
-        if !is_done {
-            self.owner.for_each_living(|job| {
-                running.push(LeftBehind {
-                    id: job.id(),
-                    spawned_at: job.spawned_at(),
-                });
-            });
+        if !self.queue.wait(timeout) {
+            self.owner
+                .for_each_living(|job| running.push(LeftBehind::of(job)));
         }
         running
     }
 
+    pub(crate) fn counts(&self) -> Counts {
+        self.queue.counts()
+    }
+
     /// Whether no job waits or runs.
     pub(crate) fn is_idle(&self) -> bool {
-        let state = self.state.lock();
-        state.running == 0 && state.queue.is_empty()
-    }
-
-    /// Threads, idle threads, queued jobs.
-    pub(crate) fn counts(&self) -> (usize, usize, usize) {
-        let state = self.state.lock();
-        (state.threads, state.idle, state.queue.len())
+        let counts = self.counts();
+        counts.running == 0 && counts.queued == 0
     }
 }
-
-/// What to do about a job that was just queued.
-#[derive(Debug, PartialEq, Eq)]
-enum Reaction {
-    Notify,
-    Start,
-    Leave,
-}
-
-/// What a sleeping thread does after its sleep.
-#[derive(Debug, PartialEq, Eq)]
-enum WakeUp {
-    Work,
-    SleepOn,
-    Leave,
-}
-
-impl State {
-    fn reaction(&mut self, max_threads: usize) -> Reaction {
-        if self.idle > 0 {
-            self.idle -= 1;
-            self.notified += 1;
-            return Reaction::Notify;
-        }
-        if self.threads < max_threads {
-            self.threads += 1;
-            self.started += 1;
-            return Reaction::Start;
-        }
-        Reaction::Leave
-    }
-
-    fn wake_up(&mut self, timed_out: bool) -> WakeUp {
-        if self.notified > 0 {
-            // Taken by whoever wakes first, also by a sleep that has just timed out: a notification never goes to nobody.
-            self.notified -= 1;
-            return WakeUp::Work;
-        }
-        if self.stopping {
-            self.idle -= 1;
-            return WakeUp::Work;
-        }
-        if timed_out {
-            self.idle -= 1;
-            return WakeUp::Leave;
-        }
-        WakeUp::SleepOn
-    }
-}
-
-#[cfg(all(test, lenio_loom))]
-mod models;

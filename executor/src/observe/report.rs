@@ -1,6 +1,6 @@
 //! What a shutdown left behind.
 
-use crate::task::TaskId;
+use crate::task::{Header, TaskId};
 use std::fmt;
 use std::panic::Location;
 
@@ -12,6 +12,15 @@ pub struct LeftBehind {
     pub id: TaskId,
     /// Where it was spawned.
     pub spawned_at: &'static Location<'static>,
+}
+
+impl LeftBehind {
+    pub(crate) fn of(task: &Header) -> Self {
+        Self {
+            id: task.id(),
+            spawned_at: task.spawned_at(),
+        }
+    }
 }
 
 /// What became of a runtime's tasks in a [`shutdown`](crate::Runtime::shutdown).

@@ -282,9 +282,7 @@ impl Shared {
 
     /// Lets go of finished tasks where that pays. For workers that have nothing better to do.
     pub(crate) fn sweep(&self) {
-        self.owners()
-            .filter(|owner| owner.is_worth_sweeping())
-            .for_each(Owner::sweep);
+        self.owners().for_each(Owner::sweep_if_worth_it);
     }
 
     pub(crate) fn all_timers(&self) -> impl Iterator<Item = &Arc<Timers>> {
@@ -416,27 +414,22 @@ impl Shared {
     pub(crate) fn left_behind(&self) -> Vec<LeftBehind> {
         let mut left = Vec::new();
         for owner in self.owners() {
-            owner.for_each_living(|task| {
-                left.push(LeftBehind {
-                    id: task.id(),
-                    spawned_at: task.spawned_at(),
-                });
-            });
+            owner.for_each_living(|task| left.push(LeftBehind::of(task)));
         }
         left
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
-        let (blocking_threads, blocking_idle, blocking_queued) = self.blocking.counts();
+        let blocking = self.blocking.counts();
         let workers = self.places.iter().enumerate();
         Metrics {
             workers: workers
                 .map(|(index, place)| place.metrics(index < self.threads))
                 .collect(),
             living_tasks: self.living(),
-            blocking_threads,
-            blocking_idle,
-            blocking_queued,
+            blocking_threads: blocking.threads,
+            blocking_idle: blocking.idle,
+            blocking_queued: blocking.queued,
             timers: self.all_timers().map(|timers| timers.len()).sum(),
         }
     }

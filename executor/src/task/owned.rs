@@ -74,9 +74,7 @@ impl Owner {
         unsafe { self.push(newborn.task()) };
         // ORDERING: Relaxed: a statistic that decides when to sweep; the closing scan walks the list itself.
         self.listed.fetch_add(1, Ordering::Relaxed);
-        if self.is_worth_sweeping() {
-            self.sweep();
-        }
+        self.sweep_if_worth_it();
     }
 
     /// # Safety
@@ -110,7 +108,8 @@ impl Owner {
     }
 
     /// Whether at least half of the list is dead, and enough to pay for a walk.
-    pub(crate) fn is_worth_sweeping(&self) -> bool {
+    #[inline]
+    fn is_worth_sweeping(&self) -> bool {
         // ORDERING: Relaxed: a hint; a stale answer delays a sweep.
         let dead = self.dead.load(Ordering::Relaxed);
         if dead < SWEEP_AT {
@@ -122,8 +121,17 @@ impl Owner {
         dead <= listed && dead * 2 >= listed
     }
 
+    /// Lets go of the dead where there are enough of them.
+    #[inline]
+    pub(crate) fn sweep_if_worth_it(&self) {
+        if self.is_worth_sweeping() {
+            self.sweep();
+        }
+    }
+
     /// Lets go of the dead. Returns at once if somebody walks the list already.
-    pub(crate) fn sweep(&self) {
+    #[cold]
+    pub(super) fn sweep(&self) {
         let Some(_walking) = self.sweeping.try_lock() else {
             return;
         };
