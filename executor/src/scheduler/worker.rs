@@ -117,10 +117,12 @@ impl Worker {
         let until = clock.now() + grace;
         let context = Context::enter_worker(&self);
         let over = loop {
+            let over = self.is_over();
+            self.take_injected();
             while let Some(runnable) = self.next() {
                 self.poll(runnable);
             }
-            if self.is_over() {
+            if over || self.is_over() {
                 break true;
             }
             let left = until.duration_since(clock.now());
@@ -128,8 +130,7 @@ impl Worker {
                 break false;
             }
             // A task lives that is not queued: it runs further up this stack, or a foreign thread is about to push it here.
-            self.take_injected();
-            if self.queue.len() == 0 {
+            if self.shared.injector.is_empty() {
                 self.place().parker.park(Some(left.min(Duration::from_millis(1))));
             }
         };
