@@ -217,7 +217,7 @@ impl Shared {
     /// Polls a task of the set, on its home thread.
     fn run(&self, runnable: Runnable) {
         let outer = budget::start();
-        let ran = runnable.run();
+        let ran = runnable.run(Some(&self.owner));
         outer.resume();
         if let Ran::Again(runnable) = ran {
             self.queue.lock().runnables.push_back(runnable);

@@ -10,7 +10,7 @@ use crate::observe::{Hooks, LeftBehind};
 use crate::scheduler::{Context, Shared};
 use crate::task::{self, JoinHandle, Owner, Refusal, Runnable, contain};
 use lenio_sync::primitive::plain::{AtomicU64, Ordering};
-use lenio_sync::primitive::thread;
+use lenio_sync::primitive::{Mutex, thread};
 use queue::{JobQueue, Offered};
 use std::panic::Location;
 use std::pin::Pin;
@@ -26,6 +26,8 @@ pub(crate) use queue::Counts;
 pub(crate) struct BlockingPool {
     queue: JobQueue<Runnable>,
     owner: Owner,
+    /// Makes whoever holds it the owner's lister.
+    lister: Mutex<()>,
     /// For thread names.
     started: AtomicU64,
 }
@@ -53,6 +55,7 @@ impl BlockingPool {
         Self {
             queue: JobQueue::new(max_threads, idle_time),
             owner,
+            lister: Mutex::new(()),
             started: AtomicU64::new(0),
         }
     }
@@ -75,7 +78,9 @@ impl BlockingPool {
         let owner = NonNull::from(&self.owner);
         // SAFETY: the pool is part of the runtime, which outlives every job that is not done: each thread of the pool holds it.
         let spawned = unsafe { task::new_task(Job(Some(job)), owner, name, spawned_at) };
+        let lister = self.lister.lock();
         self.owner.list(&spawned.runnable);
+        drop(lister);
         self.submit(shared, spawned.runnable);
         spawned.handle
     }
@@ -115,7 +120,7 @@ impl BlockingPool {
     fn run(&self, shared: &Shared) {
         while let Some(runnable) = self.queue.next() {
             // The verdict needs no action: a job finishes in its one poll.
-            contain(|| drop(runnable.run()));
+            contain(|| drop(runnable.run(None)));
             let quiet = self.queue.finished();
             self.owner.sweep_if_worth_it();
             if quiet && shared.clock.is_virtual() {

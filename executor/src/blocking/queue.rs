@@ -290,34 +290,36 @@ mod models {
     fn loom_ci_r09_two_blocking_jobs_never_count_on_the_same_idle_thread() {
         loom::model(|| {
             let queue = Arc::new(JobQueue::new(2, Duration::MAX));
-            let third_ran = Arc::new(Mutex::new(false));
-            // Job 2 ends only when job 3 has run: it needs a thread of its own if the only one is taken.
+            let second_ran = Arc::new((Mutex::new(false), Condvar::new()));
+            // Job 1 ends only when job 2 has run: each needs a thread of its own.
             let start = || {
-                let (queue, third_ran) = (queue.clone(), third_ran.clone());
+                let (queue, second_ran) = (queue.clone(), second_ran.clone());
                 thread::spawn(move || {
                     while let Some(job) = queue.next() {
-                        if job == 3 {
-                            *third_ran.lock() = true;
+                        let mut ran = second_ran.0.lock();
+                        if job == 2 {
+                            *ran = true;
+                            second_ran.1.notify_all();
                         }
-                        while job == 2 && !*third_ran.lock() {
-                            thread::yield_now();
+                        while job == 1 && !*ran {
+                            ran = second_ran.1.wait(ran);
                         }
+                        drop(ran);
                         queue.finished();
                     }
                 })
             };
-            assert_eq!(queue.offer(1), Offered::StartThread);
-            let mut threads = vec![start()];
-            while queue.counts().idle == 0 {
-                thread::yield_now();
+            let mut threads = Vec::new();
+            for job in [0, 1, 2] {
+                if queue.offer(job) == Offered::StartThread {
+                    threads.push(start());
+                }
             }
-            assert_eq!(queue.offer(2), Offered::Queued);
-            if queue.offer(3) == Offered::StartThread {
-                threads.push(start());
+            let mut ran = second_ran.0.lock();
+            while !*ran {
+                ran = second_ran.1.wait(ran);
             }
-            while !*third_ran.lock() {
-                thread::yield_now();
-            }
+            drop(ran);
             queue.stop();
             threads.into_iter().for_each(|thread| thread.join().unwrap());
         });

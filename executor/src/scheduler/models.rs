@@ -164,7 +164,7 @@ fn task(owner: &Owner) -> Runnable {
 }
 
 fn run(runnable: Runnable) {
-    assert!(matches!(runnable.run(), Ran::Finished));
+    assert!(matches!(runnable.run(None), Ran::Finished));
 }
 
 #[test]

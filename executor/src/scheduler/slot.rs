@@ -19,16 +19,24 @@ impl LifoSlot {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Puts a task in and takes out the one that was there.
+    /// Puts a task in and takes out the one that was there. Only the owner of the place may call it.
+    #[inline]
     pub(crate) fn replace(&self, runnable: Runnable) -> Option<Runnable> {
-        // ORDERING: Release publishes the task to a thief's `take`; Acquire is for the task that comes out, which a thief could not
-        // have put there, but which a previous user of the slot has (the slot changes hands between `block_on` callers).
-        let before = self.0.swap(runnable.into_raw().as_ptr(), Ordering::AcqRel);
+        let task = runnable.into_raw().as_ptr();
+        if self.is_empty() {
+            // Nobody else puts tasks in, so an empty slot stays empty until this store.
+            // ORDERING: Release publishes the task to a thief's `take`.
+            self.0.store(task, Ordering::Release);
+            return None;
+        }
+        // ORDERING: Release as above; Acquire for the task that comes out, which the place's previous owner may have put there.
+        let before = self.0.swap(task, Ordering::AcqRel);
         // SAFETY: the slot holds the right to poll of the task in it, and the swap took it.
         NonNull::new(before).map(|task| unsafe { Runnable::from_raw(task) })
     }
 
     /// Takes the task out. The owner and thieves race for it; one of them gets it.
+    #[inline]
     pub(crate) fn take(&self) -> Option<Runnable> {
         if self.is_empty() {
             return None;
@@ -39,6 +47,7 @@ impl LifoSlot {
         NonNull::new(before).map(|task| unsafe { Runnable::from_raw(task) })
     }
 
+    #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         // ORDERING: Relaxed: a hint; sleepers put a fence before (see `idle`).
         self.0.load(Ordering::Relaxed).is_null()

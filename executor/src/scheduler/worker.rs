@@ -216,7 +216,7 @@ impl Worker {
         let place = self.place();
         place.poll.start(&runnable);
         let outer = budget::start();
-        let ran = runnable.run();
+        let ran = runnable.run(Some(&place.owner));
         let exhausted = outer.resume();
         place.poll.end();
         place.counters.polls.add(1);

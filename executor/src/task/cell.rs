@@ -17,7 +17,7 @@ use super::join::JoinHandle;
 use super::owned::Owner;
 use super::runnable::{Runnable, poll_waker};
 use super::state::State;
-use super::{JoinError, drop_payload};
+use super::{JoinError, drop_payload, memory};
 use lenio_sync::primitive::UnsafeCell;
 use lenio_sync::primitive::atomic::{AtomicPtr, AtomicU32};
 use std::any::Any;
@@ -82,7 +82,7 @@ pub(crate) unsafe fn new_local<F: Future>(
         None => ptr::null_mut(),
         Some(name) => Box::into_raw(Box::new(Extension { name })),
     };
-    let cell = Box::new(Cell {
+    let cell = Cell {
         base: Base {
             header: Header {
                 state: State::new(),
@@ -100,9 +100,12 @@ pub(crate) unsafe fn new_local<F: Future>(
         stage: UnsafeCell::new(Stage {
             future: ManuallyDrop::new(future),
         }),
-    });
+    };
+    let place = memory::allocate::<Cell<F>>();
+    // SAFETY: fresh memory for just this type.
+    unsafe { place.write(cell) };
     // The header is the first field (repr(C)); the pointer keeps the provenance of the whole cell.
-    let task = NonNull::from(Box::leak(cell)).cast::<Header>();
+    let task = place.cast::<Header>();
     // SAFETY: `State::new` says SCHEDULED: the right to poll exists and is ours.
     let runnable = unsafe { Runnable::from_raw(task) };
     // SAFETY: `State::new` counts the handle's reference and its interest, and the outcome has the type F::Output.
@@ -278,7 +281,8 @@ unsafe fn drop_output<F: Future>(task: NonNull<Header>) {
     // SAFETY: the output is the caller's.
     let outcome = unsafe { cell.take_outcome() };
     match outcome {
-        Ok(output) => super::contain(move || drop(output)),
+        Ok(output) if std::mem::needs_drop::<F::Output>() => super::contain(move || drop(output)),
+        Ok(_) => {}
         Err(error) => super::contain(move || drop(error)),
     }
 }
@@ -287,10 +291,18 @@ unsafe fn drop_output<F: Future>(task: NonNull<Header>) {
 ///
 /// As [`VTable::free`].
 unsafe fn free_cell<F: Future>(task: NonNull<Header>) {
-    // SAFETY: made by `Box::new` in `new_local`; nobody else is left. The stage is a union: nothing in it is dropped.
-    let cell = unsafe { Box::from_raw(task.cast::<Cell<F>>().as_ptr()) };
-    if !cell.base.header.extension.is_null() {
+    let place = task.cast::<Cell<F>>();
+    // SAFETY: nobody else is left, so the cell may still be read here.
+    let extension = unsafe { task.as_ref() }.extension;
+    if !extension.is_null() {
         // SAFETY: made by `Box::into_raw` in `new_local`, freed only here.
-        drop(unsafe { Box::from_raw(cell.base.header.extension) });
+        drop(unsafe { Box::from_raw(extension) });
     }
+    if cfg!(lenio_loom) {
+        // Loom's atomics own memory; std's do not, and nothing else in a finished cell needs dropping: the stage is a union.
+        // SAFETY: nobody else is left, and the cell is not used again.
+        unsafe { place.drop_in_place() };
+    }
+    // SAFETY: from `allocate` in `new_local`; nobody else is left.
+    unsafe { memory::release(place) };
 }

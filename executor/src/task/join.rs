@@ -206,6 +206,9 @@ impl<T> Drop for JoinHandle<T> {
         let Some(task) = self.task() else { return };
         // SAFETY: the handle holds a reference until the end of this function.
         let base = unsafe { Header::base(task) };
+        if base.header.state.drop_newborn_handle() {
+            return;
+        }
         let verdict = base.header.state.drop_handle();
         if verdict.drop_waker {
             let waker = base.joiner.take();

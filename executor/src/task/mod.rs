@@ -17,6 +17,7 @@ mod error;
 mod header;
 mod id;
 mod join;
+mod memory;
 #[cfg(all(test, lenio_loom))]
 mod models;
 mod owned;

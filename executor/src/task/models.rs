@@ -50,7 +50,7 @@ impl Scheduler {
         loop {
             let next = self.queue.lock().pop_front();
             let Some(runnable) = next else { return };
-            if let Ran::Again(runnable) = runnable.run() {
+            if let Ran::Again(runnable) = runnable.run(None) {
                 self.queue.lock().push_back(runnable);
             }
         }

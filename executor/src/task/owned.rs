@@ -2,9 +2,11 @@
 //! The list of living tasks, so that a shutdown and a dump find every one of them.
 //!
 //! Each worker has an [`Owner`], and so has everything else that spawns. A task is pushed at birth: one exchange, no lock, no
-//! allocation. It is *not* unlinked when it finishes; the finisher only counts it as dead, and whoever finds that half of a list is
-//! dead sweeps it. So a finished task costs about two visits, no lock is shared between spawning and finishing workers, and a list
-//! holds at most as many dead as living tasks, plus [`SWEEP_AT`].
+//! allocation. It is *not* unlinked when it finishes; the finisher marks it as retired and counts it as dead, and whoever finds that
+//! half of a list is dead sweeps it. So a finished task costs about two visits, no lock is shared between spawning and finishing
+//! workers, and a list holds at most as many dead as living tasks, plus [`SWEEP_AT`].
+//!
+//! The list's reference is what keeps a task alive until it is retired: neither its queue nor its poll counts one.
 //!
 //! Rejected: a doubly linked list under a lock (two locked operations per task, contended when tasks finish elsewhere than where
 //! they were spawned), and a walk over the workers' memory chunks (needs an allocator of our own).
@@ -15,10 +17,11 @@
 //! |---|---|---|
 //! | `head` | anybody pushes by exchange; the sweeper takes all and puts the living back | |
 //! | `owned_next` of a listed task | the pusher before the push; then whoever holds `sweeping` | |
-//! | a listed task's memory | kept alive by the list's reference, given up by the sweeper | |
+//! | `next` of a listed task | its queue while it is queued; the finisher retires it by pointing it at [`RETIRED`] | |
+//! | a listed task's memory | kept alive by the list's reference, given up by the sweeper | once it is retired |
 
-use super::cell::drop_reference;
-use super::header::Header;
+use super::cell::{drop_reference, free};
+use super::header::{Base, Header};
 use super::runnable::Runnable;
 use super::state::Wake;
 use lenio_sync::primitive::Mutex;
@@ -29,12 +32,19 @@ use std::ptr::{self, NonNull};
 pub(crate) const SWEEP_AT: usize = 64;
 
 /// Who the tasks of one worker, or of one spawner outside the workers, belong to.
+///
+/// At any time at most one thread lists tasks: the worker of the place, the thread of the local set, or whoever holds the lock of the
+/// spawner. That thread is the owner's *lister*; it counts with plain loads and stores.
 pub(crate) struct Owner {
     head: AtomicPtr<Header>,
-    /// Listed tasks, living and dead.
+    /// Tasks that were ever listed. Written by the lister.
     listed: AtomicUsize,
-    /// Finished tasks minus swept ones. May run behind a sweep for a moment, hence wraps below zero.
-    dead: AtomicUsize,
+    /// Tasks that finished on the lister's thread. Written by the lister.
+    dead_here: AtomicUsize,
+    /// Tasks that finished elsewhere.
+    dead_elsewhere: AtomicUsize,
+    /// Tasks that were swept. Written under `sweeping`.
+    swept: AtomicUsize,
     closed: AtomicBool,
     sweeping: Mutex<()>,
     schedule: fn(*const (), Runnable),
@@ -56,7 +66,9 @@ impl Owner {
         Self {
             head: AtomicPtr::new(ptr::null_mut()),
             listed: AtomicUsize::new(0),
-            dead: AtomicUsize::new(0),
+            dead_here: AtomicUsize::new(0),
+            dead_elsewhere: AtomicUsize::new(0),
+            swept: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             sweeping: Mutex::new(()),
             schedule,
@@ -68,12 +80,12 @@ impl Owner {
         (self.schedule)(self.scheduler, runnable);
     }
 
-    /// Lists a newborn task. To be called once per task, before its first poll.
+    /// Lists a newborn task. To be called by the lister, once per task, before its first poll.
+    #[inline]
     pub(crate) fn list(&self, newborn: &Runnable) {
         // SAFETY: a newborn task is alive, and its list reference was counted at birth.
         unsafe { self.push(newborn.task()) };
-        // ORDERING: Relaxed: a statistic that decides when to sweep; the closing scan walks the list itself.
-        self.listed.fetch_add(1, Ordering::Relaxed);
+        add(&self.listed);
         self.sweep_if_worth_it();
     }
 
@@ -101,24 +113,54 @@ impl Owner {
         }
     }
 
-    /// Counts a finished task. The finisher calls it after `DONE`.
-    pub(super) fn note_dead(&self) {
-        // ORDERING: Release pairs with the Acquire in `living`: whoever counts this task as dead sees what its last poll did.
-        self.dead.fetch_add(1, Ordering::Release);
+    /// Marks a finished task as one that nobody works on any more. The caller does not touch it afterwards.
+    #[inline]
+    pub(super) fn retire(base: &Base) {
+        let mark = ptr::from_ref(&RETIRED).cast_mut().cast::<Header>();
+        // ORDERING: Release pairs with the Acquire in `is_retired`: the finisher's uses of the cell are over.
+        base.header.next.store(mark, Ordering::Release);
+    }
+
+    fn is_retired(base: &Base) -> bool {
+        // ORDERING: Acquire pairs with the Release in `retire`.
+        let next = base.header.next.load(Ordering::Acquire);
+        ptr::eq(next.cast_const().cast(), &RETIRED)
+    }
+
+    /// Counts a retired task. `mine` is the owner whose lister the calling thread is.
+    #[inline]
+    pub(super) fn note_dead(&self, mine: Option<&Self>) {
+        if mine.is_some_and(|mine| ptr::eq(mine, self)) {
+            add(&self.dead_here);
+        } else {
+            // ORDERING: Release pairs with the Acquire in `living`.
+            self.dead_elsewhere.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn dead(&self) -> usize {
+        // ORDERING: Acquire pairs with the Release in `note_dead`: whoever counts a task as dead sees what its last poll did.
+        let elsewhere = self.dead_elsewhere.load(Ordering::Acquire);
+        // ORDERING: Acquire pairs with the Release in `add`.
+        elsewhere.wrapping_add(self.dead_here.load(Ordering::Acquire))
     }
 
     /// Whether at least half of the list is dead, and enough to pay for a walk.
     #[inline]
     fn is_worth_sweeping(&self) -> bool {
-        // ORDERING: Relaxed: a hint; a stale answer delays a sweep.
-        let dead = self.dead.load(Ordering::Relaxed);
+        // ORDERING: Relaxed on all: a hint; a stale answer delays a sweep. The counts may wrap and may run behind a sweep.
+        let swept = self.swept.load(Ordering::Relaxed);
+        // ORDERING: Relaxed: as above.
+        let here = self.dead_here.load(Ordering::Relaxed);
+        // ORDERING: Relaxed: as above.
+        let elsewhere = self.dead_elsewhere.load(Ordering::Relaxed);
+        let dead = here.wrapping_add(elsewhere).wrapping_sub(swept);
         if dead < SWEEP_AT {
             return false;
         }
         // ORDERING: Relaxed: as above.
-        let listed = self.listed.load(Ordering::Relaxed);
-        // A count that ran behind a sweep wraps and looks huge: not worth it.
-        dead <= listed && dead * 2 >= listed
+        let listed = self.listed.load(Ordering::Relaxed).wrapping_sub(swept);
+        dead <= listed && dead.wrapping_mul(2) >= listed
     }
 
     /// Lets go of the dead where there are enough of them.
@@ -144,10 +186,15 @@ impl Owner {
             let base = unsafe { Header::base(task) };
             // ORDERING: Relaxed: ordered by the Acquire above; only we change links while `sweeping` is held.
             at = base.owned_next.load(Ordering::Relaxed);
-            if base.header.state.is_done() {
+            if Self::is_retired(base) {
                 swept += 1;
-                // SAFETY: the list's reference, given up once: the task is unlinked.
-                unsafe { drop_reference(task) };
+                if base.header.state.is_last_reference() {
+                    // SAFETY: the list's reference is the last one, and the task is unlinked.
+                    unsafe { free(task) };
+                } else {
+                    // SAFETY: the list's reference, given up once: the task is unlinked.
+                    unsafe { drop_reference(task) };
+                }
                 continue;
             }
             match last {
@@ -164,10 +211,10 @@ impl Owner {
         if let Some(last) = last {
             self.put_back(first, last);
         }
-        // ORDERING: Relaxed: statistics, see `list`.
-        self.listed.fetch_sub(swept, Ordering::Relaxed);
-        // ORDERING: Relaxed: as above.
-        self.dead.fetch_sub(swept, Ordering::Relaxed);
+        // ORDERING: Relaxed: written under `sweeping` only.
+        let before = self.swept.load(Ordering::Relaxed);
+        // ORDERING: Relaxed: a statistic, read exactly only under `sweeping`.
+        self.swept.store(before.wrapping_add(swept), Ordering::Relaxed);
     }
 
     fn put_back(&self, first: *mut Header, last: NonNull<Header>) {
@@ -250,18 +297,26 @@ impl Owner {
         asked
     }
 
-    /// How many listed tasks are not done. Never too few once the owner is closed and nobody lists any more.
+    /// How many listed tasks are not retired. Never too few once the owner is closed and nobody lists any more.
     pub(crate) fn living(&self) -> usize {
-        // No sweep may come between the two reads.
-        let _walking = self.sweeping.lock();
-        // ORDERING: Acquire pairs with the Release in `note_dead`.
-        let dead = self.dead.load(Ordering::Acquire);
-        // ORDERING: Relaxed: a task is listed before it can be counted as dead.
-        let listed = self.listed.load(Ordering::Relaxed);
-        // A finisher between `DONE` and `note_dead` whose task was swept already makes `dead` wrap: one too many, never too few.
+        let dead = self.dead();
+        // ORDERING: Acquire pairs with the Release in `add`. Read after the dead, each of which was listed before it died.
+        let listed = self.listed.load(Ordering::Acquire);
         listed.wrapping_sub(dead)
     }
 }
+
+/// One more, counted by the only thread that writes `count` at this time.
+#[inline(always)]
+fn add(count: &AtomicUsize) {
+    // ORDERING: Relaxed: the last value was written by this thread, or before it became the writer.
+    let before = count.load(Ordering::Relaxed);
+    // ORDERING: Release pairs with the Acquire in `dead` and `living`.
+    count.store(before.wrapping_add(1), Ordering::Release);
+}
+
+/// What the queue link of a retired task points to. Compared by address, never followed.
+static RETIRED: u64 = 0;
 
 impl Owner {
     fn is_empty(&self) -> bool {

@@ -2,6 +2,7 @@
 //! The right to poll a task once.
 
 use super::header::Header;
+use super::owned::Owner;
 use super::state::{EndPoll, StartPoll};
 use super::{TaskId, waker};
 use std::panic::Location;
@@ -73,7 +74,10 @@ impl Runnable {
     }
 
     /// Polls the task, or drops its future if it was cancelled.
-    pub(crate) fn run(self) -> Ran {
+    ///
+    /// `mine` is the owner that nobody but this thread lists tasks with at this time, if there is one.
+    #[inline]
+    pub(crate) fn run(self, mine: Option<&Owner>) -> Ran {
         let task = self.into_raw();
         // SAFETY: not done, hence alive; the reference is not used after `end_poll` or `complete`.
         let header = unsafe { task.as_ref() };
@@ -94,7 +98,7 @@ impl Runnable {
             }
         }
         // SAFETY: RUNNING is ours, the outcome is stored.
-        unsafe { complete(task) };
+        unsafe { complete(task, mine) };
         Ran::Finished
     }
 }
@@ -109,7 +113,7 @@ impl Drop for Runnable {
         // SAFETY: RUNNING is ours.
         unsafe { (header.vtable.cancel)(task) };
         // SAFETY: RUNNING is ours, the outcome is stored.
-        unsafe { complete(task) };
+        unsafe { complete(task, None) };
     }
 }
 
@@ -119,14 +123,14 @@ impl std::fmt::Debug for Runnable {
     }
 }
 
-/// Publishes the outcome and gives up the task's own reference.
+/// Publishes the outcome and retires the task: from then on its owner's list may let go of it.
 ///
 /// # Safety
 ///
 /// 1. The caller holds `RUNNING`.
 /// 2. The future is gone and the outcome is stored.
-unsafe fn complete(task: NonNull<Header>) {
-    // SAFETY: the task's own reference is given up only at the end of this function.
+unsafe fn complete(task: NonNull<Header>, mine: Option<&Owner>) {
+    // SAFETY: the owner's list holds the task until it is retired, at the end of this function.
     let base = unsafe { Header::base(task) };
     let owner = base.header.owner;
     let finish = base.header.state.finish();
@@ -139,10 +143,9 @@ unsafe fn complete(task: NonNull<Header>) {
             super::contain(|| joiner.wake());
         }
     }
+    Owner::retire(base);
     // SAFETY: whoever completes a task runs inside its scheduler, which keeps the owner alive.
-    unsafe { owner.as_ref() }.note_dead();
-    // SAFETY: the task's own reference.
-    unsafe { super::drop_reference(task) };
+    unsafe { owner.as_ref() }.note_dead(mine);
 }
 
 /// A waker for the poll that is going on.

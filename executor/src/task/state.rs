@@ -10,10 +10,10 @@
 //! | 3 | `JOIN_INTEREST` | a join handle exists; if it is set when `DONE` is set, the output belongs to the handle |
 //! | 4 | `JOIN_WAKER` | the waker slot is full and belongs to whoever finishes the task; clear: it belongs to the handle |
 //! | 5 | `CANCELLED` | the next poll drops the future instead of polling it; never cleared |
-//! | 8.. | references | holders of the memory: the wakers, the handle, the owner's list, and the task itself while not `DONE` |
+//! | 8.. | references | holders of the memory: the wakers, the handle, and the owner's list until it sweeps the finished task out |
 //!
 //! Forbidden: `RUNNING` with `DONE`; `JOIN_WAKER` without `JOIN_INTEREST`. `SCHEDULED` with `DONE` is meaningless and ignored.
-//! A queue owns no reference: a queued task is not `DONE`, and a task that is not `DONE` owns itself.
+//! A queue owns no reference, nor does a poll: a task that is not retired (see `owned`) is held by its owner's list.
 //!
 //! # Life
 //!
@@ -47,8 +47,9 @@ const JOIN_WAKER: u64 = 1 << 4;
 const CANCELLED: u64 = 1 << 5;
 const REFERENCE: u64 = 1 << 8;
 
-/// References held at birth: by the task itself, by the join handle, by the owner's list.
-const AT_BIRTH: u64 = 3 * REFERENCE;
+/// References held at birth: by the join handle and by the owner's list.
+const AT_BIRTH: u64 = 2 * REFERENCE;
+const NEWBORN: u64 = SCHEDULED | JOIN_INTEREST | AT_BIRTH;
 
 /// The state word.
 pub(crate) struct State(AtomicU64);
@@ -108,7 +109,7 @@ pub(super) struct DropHandle {
 impl State {
     /// A task that is about to be queued for the first time.
     pub(super) fn new() -> Self {
-        Self(AtomicU64::new(SCHEDULED | JOIN_INTEREST | AT_BIRTH))
+        Self(AtomicU64::new(NEWBORN))
     }
 
     /// The right to poll becomes the act of polling.
@@ -249,6 +250,20 @@ impl State {
         }
     }
 
+    /// The handle goes before anything has happened to the task: one step for its interest and its reference. False: use
+    /// [`drop_handle`](Self::drop_handle).
+    pub(super) fn drop_newborn_handle(&self) -> bool {
+        // ORDERING: Release orders the handle's uses before the freeing by somebody else; nothing is read.
+        self.0
+            .compare_exchange(
+                NEWBORN,
+                NEWBORN - JOIN_INTEREST - REFERENCE,
+                Ordering::Release,
+                Ordering::Relaxed,
+            )
+            .is_ok()
+    }
+
     /// The handle goes; its reference is given up separately.
     pub(super) fn drop_handle(&self) -> DropHandle {
         // ORDERING: Acquire pairs with the Release in `finish` (the output that we may have to drop). Release orders the handle's
@@ -268,6 +283,12 @@ impl State {
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
         // 2^55 leaked references would have to exist at once: each is at least a pointer in memory that nobody has.
         debug_assert!(before >= REFERENCE && before < u64::MAX / 2);
+    }
+
+    /// Whether the caller, who holds a reference to a retired task, is its only holder. Then nobody can become another one.
+    pub(super) fn is_last_reference(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `drop_reference`: the other holders' uses are over.
+        self.0.load(Ordering::Acquire) < 2 * REFERENCE
     }
 
     /// One holder less. True: it was the last one, and the caller frees the memory.
@@ -379,8 +400,12 @@ mod tests {
     #[test]
     fn the_last_reference_frees() {
         let state = State::new();
+        state.add_reference();
+        assert!(!state.drop_newborn_handle(), "a waker exists");
         assert!(!state.drop_reference());
+        assert!(!state.is_last_reference());
         assert!(!state.drop_reference());
+        assert!(state.is_last_reference());
         assert_eq!(state.wake_by_value(), Wake::Free);
     }
 }
