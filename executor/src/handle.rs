@@ -1,7 +1,7 @@
 //! How code inside and outside a runtime reaches it.
 
-use crate::runtime::default_runtime;
 use crate::observe::Metrics;
+use crate::runtime::default_runtime;
 use crate::scheduler::{self, Context, Root, Shared, Sleeper, Worker, with_worker};
 use crate::task::{JoinHandle, TaskId};
 use lenio_sync::park::Parker;
@@ -66,7 +66,9 @@ impl Handle {
         T: Send + 'static,
     {
         let spawned_at = Location::caller();
-        self.shared.blocking.spawn(&self.shared, job, None, spawned_at)
+        self.shared
+            .blocking
+            .spawn(&self.shared, job, None, spawned_at)
     }
 
     /// Prepares a task with a name.
@@ -328,7 +330,10 @@ where
 {
     let spawned_at = Location::caller();
     let handle = Handle::current_or_default();
-    handle.shared.blocking.spawn(&handle.shared, job, None, spawned_at)
+    handle
+        .shared
+        .blocking
+        .spawn(&handle.shared, job, None, spawned_at)
 }
 
 /// Runs `future` to its end on this thread, inside the current runtime or the process-wide default one.

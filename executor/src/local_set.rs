@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "tasks whose futures must stay on the thread of their set")]
+#![expect(
+    unsafe_code,
+    reason = "tasks whose futures must stay on the thread of their set"
+)]
 //! Tasks that stay on one thread.
 
 use crate::task::{self, JoinHandle, Owner, Ran, Refusal, Runnable, contain};
@@ -281,7 +284,8 @@ where
     }
     // SAFETY: the set outlives its tasks (`LocalSet::drop`), and runnables are only used by `run` and `drop` of the set, both on the
     // thread of the set, which is this one: neither the set nor a handle to it can be sent.
-    let spawned = unsafe { task::new_local(future, NonNull::from(&shared.owner), None, spawned_at) };
+    let spawned =
+        unsafe { task::new_local(future, NonNull::from(&shared.owner), None, spawned_at) };
     shared.owner.list(&spawned.runnable);
     schedule(Arc::as_ptr(shared).cast(), spawned.runnable);
     spawned.handle

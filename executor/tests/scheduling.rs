@@ -56,7 +56,11 @@ fn ping_pong(between: &Arc<Between>, ids: [usize; 2], rounds: u64) {
             if let Some(other) = other {
                 other.wake();
             }
-            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+            if left == 0 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })));
     }
 }
@@ -273,11 +277,18 @@ fn the_monitor_names_a_stuck_task_while_it_is_stuck() {
     let gate = Arc::new(Gate::default());
     let stuck = gate.clone();
     let line = line!() + 1;
-    let task = runtime.handle().task().name("culprit").spawn(async move { stuck.pass() });
+    let task = runtime
+        .handle()
+        .task()
+        .name("culprit")
+        .spawn(async move { stuck.pass() });
     let report = reports.recv().unwrap();
     assert_eq!(report.id, Some(task.id()));
     assert_eq!(report.name.as_deref(), Some("culprit"));
-    assert_eq!(report.spawned_at.map(std::panic::Location::line), Some(line));
+    assert_eq!(
+        report.spawned_at.map(std::panic::Location::line),
+        Some(line)
+    );
     assert!(report.polling_for >= Duration::from_millis(5));
     assert!(report.to_string().contains("`culprit`"));
     gate.open();
@@ -306,7 +317,11 @@ fn r07_a_park_hook_that_wakes_is_not_slept_over() {
             poll_fn(|cx| {
                 polls += 1;
                 *waker.lock() = Some(cx.waker().clone());
-                if polls == 100 { Poll::Ready(()) } else { Poll::Pending }
+                if polls == 100 {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             })
             .await;
             polls
@@ -409,11 +424,18 @@ fn r12_a_join_of_ten_thousand_ready_futures_stays_linear() {
             .collect();
         poll_fn(|cx| {
             for slot in &mut futures {
-                if slot.as_mut().is_some_and(|future| future.as_mut().poll(cx).is_ready()) {
+                if slot
+                    .as_mut()
+                    .is_some_and(|future| future.as_mut().poll(cx).is_ready())
+                {
                     *slot = None;
                 }
             }
-            if futures.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+            if futures.iter().all(Option::is_none) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     });

@@ -68,7 +68,11 @@ fn tasks_that_spawn_while_they_are_dropped_do_not_escape() {
             yield_now().await;
         });
         assert!(runtime.shutdown(LONG).is_clean());
-        assert_eq!(drops.load(Ordering::Relaxed), 10, "refused or cancelled, but dropped");
+        assert_eq!(
+            drops.load(Ordering::Relaxed),
+            10,
+            "refused or cancelled, but dropped"
+        );
     }
 }
 
@@ -95,7 +99,11 @@ fn r10_a_stuck_poll_is_reported_and_does_not_hold_the_shutdown() {
 
 #[test]
 fn f17_a_stuck_blocking_job_is_reported_with_its_spawn_site() {
-    let runtime = Runtime::builder().threads(1).blocking_threads(1).build().unwrap();
+    let runtime = Runtime::builder()
+        .threads(1)
+        .blocking_threads(1)
+        .build()
+        .unwrap();
     let (go, gate) = mpsc::channel::<()>();
     let (started, start) = mpsc::channel();
     let line = line!() + 1;
@@ -124,9 +132,16 @@ fn r11_what_is_spawned_after_the_shutdown_is_refused_and_says_so() {
     assert!(task.is_finished());
     for error in [block_on(task).unwrap_err(), block_on(job).unwrap_err()] {
         assert!(error.is_refused());
-        assert_eq!(error.to_string(), "task was refused: the runtime is shutting down");
+        assert_eq!(
+            error.to_string(),
+            "task was refused: the runtime is shutting down"
+        );
     }
-    assert_eq!(handle.block_on(async { 3 }), 3, "a future without tasks still runs");
+    assert_eq!(
+        handle.block_on(async { 3 }),
+        3,
+        "a future without tasks still runs"
+    );
 }
 
 #[test]
@@ -146,7 +161,12 @@ fn r11_a_job_spawned_while_the_runtime_stops_runs_or_says_that_it_did_not() {
         });
         runtime.shutdown(LONG);
         let jobs = spawner.join().unwrap();
-        let ok = jobs.into_iter().filter(|_| true).map(block_on).filter(Result::is_ok).count();
+        let ok = jobs
+            .into_iter()
+            .filter(|_| true)
+            .map(block_on)
+            .filter(Result::is_ok)
+            .count();
         assert_eq!(ok, ran.load(Ordering::Relaxed));
     }
 }

@@ -215,7 +215,11 @@ mod tests {
         let queue = JobQueue::new(2, Duration::MAX);
         assert_eq!(queue.offer(1), Offered::StartThread);
         assert_eq!(queue.thread_failed(), [1]);
-        assert_eq!(queue.offer(2), Offered::StartThread, "the next job tries again");
+        assert_eq!(
+            queue.offer(2),
+            Offered::StartThread,
+            "the next job tries again"
+        );
     }
 
     #[test]
@@ -271,7 +275,10 @@ mod models {
                 thread::yield_now();
             }
             assert!(queue.stop().is_empty());
-            let sum: u32 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+            let sum: u32 = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum();
             assert_eq!(sum, 3, "each job ran exactly once");
         });
     }
@@ -321,7 +328,9 @@ mod models {
             }
             drop(ran);
             queue.stop();
-            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            threads
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap());
         });
     }
 

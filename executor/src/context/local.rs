@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "a value that a poll lends to everything it calls, found through the thread")]
+#![expect(
+    unsafe_code,
+    reason = "a value that a poll lends to everything it calls, found through the thread"
+)]
 //! Task-local values.
 //!
 //! While a [`Scope`] polls its future, a frame on its stack points to its value, and a thread-local points to the newest frame. A look-up

@@ -36,7 +36,11 @@ impl fmt::Display for StuckTask {
         if let Some(location) = self.spawned_at {
             write!(f, ", spawned at {location},")?;
         }
-        write!(f, " has kept worker {} in one poll for {:?}", self.worker, self.polling_for)
+        write!(
+            f,
+            " has kept worker {} in one poll for {:?}",
+            self.worker, self.polling_for
+        )
     }
 }
 

@@ -69,10 +69,18 @@ impl fmt::Display for Report {
             self.cancelled, self.blocking_cancelled
         )?;
         for task in &self.still_running {
-            write!(f, "; task {} spawned at {} still runs", task.id, task.spawned_at)?;
+            write!(
+                f,
+                "; task {} spawned at {} still runs",
+                task.id, task.spawned_at
+            )?;
         }
         for job in &self.blocking_running {
-            write!(f, "; blocking job {} spawned at {} still runs", job.id, job.spawned_at)?;
+            write!(
+                f,
+                "; blocking job {} spawned at {} still runs",
+                job.id, job.spawned_at
+            )?;
         }
         if self.threads_left > 0 {
             write!(f, "; {} worker threads left", self.threads_left)?;

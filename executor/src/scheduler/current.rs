@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "thread-local pointers to what the thread is inside of, kept valid by guards")]
+#![expect(
+    unsafe_code,
+    reason = "thread-local pointers to what the thread is inside of, kept valid by guards"
+)]
 //! Which runtime, and which worker of it, the current thread is inside of.
 //!
 //! Two thread-local pointers, set by a guard that keeps alive what they point to and puts the outer ones back.
@@ -39,11 +42,7 @@ impl<'a> Context<'a> {
         Self::new(worker.shared.clone(), worker, &worker.place().timers)
     }
 
-    fn new(
-        shared: Arc<Shared>,
-        worker: *const Worker,
-        timers: &Arc<lenio_time::Timers>,
-    ) -> Self {
+    fn new(shared: Arc<Shared>, worker: *const Worker, timers: &Arc<lenio_time::Timers>) -> Self {
         Self {
             outer: (
                 RUNTIME.replace(Arc::as_ptr(&shared)),

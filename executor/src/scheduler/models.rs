@@ -43,7 +43,12 @@ impl World {
         let mut tasks = self.tasks.load(Ordering::Relaxed);
         while tasks > 0 {
             // ORDERING: Relaxed on purpose, as in `push`.
-            match self.tasks.compare_exchange(tasks, tasks - 1, Ordering::Relaxed, Ordering::Relaxed) {
+            match self.tasks.compare_exchange(
+                tasks,
+                tasks - 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return true,
                 Err(now) => tasks = now,
             }
@@ -131,7 +136,10 @@ fn loom_ci_two_sleepers_run_one_task_once_and_both_end() {
             })
             .collect();
         world.push();
-        let ran: usize = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+        let ran: usize = workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap())
+            .sum();
         assert_eq!(ran, 1);
     });
 }
@@ -184,8 +192,16 @@ fn loom_ci_injected_tasks_come_out_once_and_in_order() {
         t.join().unwrap();
         taken.extend(injector.take_all());
         assert_eq!(taken.len(), 3);
-        let at = |id| taken.iter().position(|runnable| runnable.id() == id).unwrap();
-        assert!(at(ids[0]) < at(ids[1]), "one pusher's tasks keep their order");
+        let at = |id| {
+            taken
+                .iter()
+                .position(|runnable| runnable.id() == id)
+                .unwrap()
+        };
+        assert!(
+            at(ids[0]) < at(ids[1]),
+            "one pusher's tasks keep their order"
+        );
         taken.into_iter().for_each(run);
     });
 }

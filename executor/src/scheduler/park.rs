@@ -47,10 +47,15 @@ impl Driver {
             self.asleep_until.store(nanos, Ordering::Relaxed);
             // ORDERING: SeqCst pairs with the fence in `earlier`.
             fence(Ordering::SeqCst);
-            let earliest = shared.all_timers().filter_map(|timers| timers.next_deadline()).min();
+            let earliest = shared
+                .all_timers()
+                .filter_map(|timers| timers.next_deadline())
+                .min();
             match (earliest, announced) {
                 (None, _) => return announced,
-                (Some(earliest), Some(announced)) if earliest >= announced => return Some(announced),
+                (Some(earliest), Some(announced)) if earliest >= announced => {
+                    return Some(announced);
+                }
                 (earliest, _) => announced = earliest,
             }
         }
@@ -95,7 +100,13 @@ impl Worker {
         drop(turn);
         self.woke();
         contain(|| batch.wake_all());
-        self.turn_timers();
+        // Without a clock reading where no timer exists.
+        if shared
+            .all_timers()
+            .any(|timers| timers.next_deadline().is_some())
+        {
+            self.turn_timers(shared.clock.now());
+        }
     }
 
     /// Waits for events until the deadline, or until somebody interrupts.
@@ -153,16 +164,10 @@ impl Worker {
         contain(|| batch.wake_all());
     }
 
-    /// Fires what is due, on every wheel: its owner may be stuck.
-    pub(super) fn turn_timers(&self) {
-        let shared = &self.shared;
-        let mut now = None;
-        for timers in shared.all_timers() {
-            let Some(next) = timers.next_deadline() else {
-                continue;
-            };
-            let now = *now.get_or_insert_with(|| shared.clock.now());
-            if next <= now {
+    /// Fires what is due at `now`, on every wheel: its owner may be stuck.
+    pub(super) fn turn_timers(&self, now: Instant) {
+        for timers in self.shared.all_timers() {
+            if timers.next_deadline().is_some_and(|next| next <= now) {
                 let mut batch = WakeBatch::new();
                 timers.turn(now, &mut batch);
                 contain(|| batch.wake_all());

@@ -15,7 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// One worker as the others see it. Lives as long as the runtime; threads come and go.
+///
+/// Aligned to two cache lines, which is what processors prefetch together, so that neighbours do not disturb each other.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Place {
     pub(crate) lifo: LifoSlot,
     pub(crate) far_end: FarEnd,
@@ -102,8 +105,13 @@ impl PollInProgress {
         // ORDERING: Relaxed: as above.
         self.site.store(site, Ordering::Relaxed);
         if let Some(name) = runnable.name() {
-            *self.named.lock() = Some((id, name.to_owned()));
+            self.note_name(id, name);
         }
+    }
+
+    #[cold]
+    fn note_name(&self, id: u64, name: &str) {
+        *self.named.lock() = Some((id, name.to_owned()));
     }
 
     /// What is being polled, if anything is.

@@ -1,10 +1,10 @@
 //! The future of a `block_on`, as its worker sees it: woken or not.
 
-use lenio_sync::primitive::atomic::{AtomicBool, Ordering};
+use lenio_sync::park::Parker;
 use lenio_sync::primitive::Mutex;
+use lenio_sync::primitive::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
-use lenio_sync::park::Parker;
 
 /// The waker of a root future: a flag, and a way to wake the thread that polls it.
 #[derive(Debug)]
@@ -77,7 +77,9 @@ impl Wake for Root {
             Sleeper::Parker(parker) => parker.unpark(),
             Sleeper::Place(shared, place) => {
                 // The worker that polls the root is often the one that wakes it: it will look before it sleeps.
-                let Some(shared) = shared.upgrade() else { return };
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
                 if !super::current::is_worker_at(&shared, place) {
                     shared.places[place].parker.unpark();
                 }

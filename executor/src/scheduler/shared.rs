@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the scheduler behind a task's owner: a pointer that outlives the tasks")]
+#![expect(
+    unsafe_code,
+    reason = "the scheduler behind a task's owner: a pointer that outlives the tasks"
+)]
 //! The runtime as all its threads see it.
 
 use super::idle::Idle;
@@ -38,7 +41,7 @@ pub(crate) struct Setup {
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The workers' places first, then those of guests.
-    pub(crate) places: Box<[Place]>,
+    pub(crate) places: Box<[Arc<Place>]>,
     pub(crate) threads: usize,
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
@@ -79,9 +82,13 @@ impl Shared {
             };
             let place = |_| {
                 let interrupt: Arc<dyn Interrupt> = reactor.clone();
-                Place::new(Parker::new(Some(interrupt)), timers(), owner(this))
+                Arc::new(Place::new(
+                    Parker::new(Some(interrupt)),
+                    timers(),
+                    owner(this),
+                ))
             };
-            let places: Box<[Place]> = (0..setup.threads + setup.guests).map(place).collect();
+            let places: Box<[Arc<Place>]> = (0..setup.threads + setup.guests).map(place).collect();
             Self {
                 idle: Idle::new(places.len()),
                 places,
@@ -307,7 +314,9 @@ impl Shared {
     }
 
     pub(crate) fn stop_waiting_for_place(&self, parker: &Arc<Parker>) {
-        self.waiting.lock().retain(|other| !Arc::ptr_eq(other, parker));
+        self.waiting
+            .lock()
+            .retain(|other| !Arc::ptr_eq(other, parker));
     }
 
     pub(crate) fn note_occupied(&self) {

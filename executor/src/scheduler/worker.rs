@@ -2,13 +2,11 @@
 
 use super::idle::Idle;
 use super::queue::LocalQueue;
-use super::{
-    Choice, Context, LIFO_PER_ROUND, MAINTENANCE, Place, Root, Shared, WORTH_A_WAKE_NS,
-};
+use super::{Choice, Context, LIFO_PER_ROUND, MAINTENANCE, Place, Root, Shared, WORTH_A_WAKE_NS};
 use crate::observe::Hooks;
 use crate::task::{Ran, Runnable};
 use lenio_sync::budget;
-use lenio_time::Clock;
+use lenio_time::{Clock, Instant};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -21,6 +19,7 @@ const FIRST_ESTIMATE_NS: u64 = WORTH_A_WAKE_NS;
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
+    place: Arc<Place>,
     index: usize,
     queue: LocalQueue,
     choice: Choice,
@@ -30,10 +29,24 @@ pub(crate) struct Worker {
     round: Cell<(usize, u32)>,
     /// The running estimate of the time per poll, and when it was last taken.
     poll_ns: Cell<u64>,
-    sampled_at: Cell<Option<lenio_time::Instant>>,
+    sampled_at: Cell<Option<Instant>>,
+    /// When maintenance last looked at the reactor.
+    looks: Cell<Looks>,
     /// Whether this place counts as searching in the idle words.
     searching: Cell<bool>,
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Looks {
+    last: Instant,
+    /// How often maintenance has come by since without looking.
+    skipped: u32,
+}
+
+/// A busy worker looks at an unattended reactor after this time, at its next maintenance,
+const LOOK_INTERVAL: Duration = Duration::from_micros(50);
+/// and after this many maintenances in any case.
+const MAX_SKIPPED: u32 = 15;
 
 impl Worker {
     /// Occupies a place, if nobody else does. The calling thread is the worker from then on.
@@ -45,6 +58,7 @@ impl Worker {
         shared.monitor.note_activity();
         Some(Self {
             shared: shared.clone(),
+            place: place.clone(),
             index,
             queue,
             choice: shared.choice(index),
@@ -52,6 +66,10 @@ impl Worker {
             round: Cell::new((0, LIFO_PER_ROUND)),
             poll_ns: Cell::new(FIRST_ESTIMATE_NS),
             sampled_at: Cell::new(None),
+            looks: Cell::new(Looks {
+                last: shared.clock.now(),
+                skipped: 0,
+            }),
             searching: Cell::new(false),
         })
     }
@@ -62,7 +80,7 @@ impl Worker {
 
     #[inline(always)]
     pub(crate) fn place(&self) -> &Place {
-        &self.shared.places[self.index]
+        &self.place
     }
 
     fn idle_words(&self) -> &Idle {
@@ -131,7 +149,9 @@ impl Worker {
             }
             // A task lives that is not queued: it runs further up this stack, or a foreign thread is about to push it here.
             if self.shared.injector.is_empty() {
-                self.place().parker.park(Some(left.min(Duration::from_millis(1))));
+                self.place()
+                    .parker
+                    .park(Some(left.min(Duration::from_millis(1))));
             }
         };
         drop(context);
@@ -213,7 +233,7 @@ impl Worker {
     #[inline]
     fn poll(&self, runnable: Runnable) {
         self.stop_searching();
-        let place = self.place();
+        let place = &*self.place;
         place.poll.start(&runnable);
         let outer = budget::start();
         let ran = runnable.run(Some(&place.owner));
@@ -264,18 +284,31 @@ impl Worker {
     #[cold]
     fn maintain(&self) {
         self.tick.set(0);
-        self.estimate();
+        let now = self.shared.clock.now();
+        self.estimate(now);
         self.take_injected();
-        self.turn_timers();
-        self.poll_reactor();
+        self.turn_timers(now);
+        // A look at the reactor is a system call: after very short polls it waits until some time has passed, or many polls.
+        let looks = self.looks.get();
+        if looks.skipped >= MAX_SKIPPED || now.duration_since(looks.last) >= LOOK_INTERVAL {
+            self.looks.set(Looks {
+                last: now,
+                skipped: 0,
+            });
+            self.poll_reactor();
+        } else {
+            self.looks.set(Looks {
+                skipped: looks.skipped + 1,
+                ..looks
+            });
+        }
         if self.shared.is_stopping() {
             self.place().owner.cancel_all();
         }
     }
 
     /// Updates the estimate of the time per poll: one clock reading per maintenance.
-    fn estimate(&self) {
-        let now = self.shared.clock.now();
+    fn estimate(&self, now: Instant) {
         if let Some(before) = self.sampled_at.replace(Some(now)) {
             let elapsed = now.duration_since(before).as_nanos();
             let per_poll = u64::try_from(elapsed).unwrap_or(u64::MAX) / u64::from(MAINTENANCE);
@@ -345,7 +378,11 @@ impl Worker {
     fn is_work_visible(&self) -> bool {
         !self.shared.injector.is_empty()
             || !self.place().lifo.is_empty()
-            || self.shared.places.iter().any(|place| !place.far_end.is_empty())
+            || self
+                .shared
+                .places
+                .iter()
+                .any(|place| !place.far_end.is_empty())
     }
 
     /// Brings work into this worker's queue. False: there is none to be seen.
@@ -356,7 +393,11 @@ impl Worker {
         }
         let places = &self.shared.places;
         let start = self.choice.below(places.len());
-        let victims = || (start..places.len()).chain(0..start).filter(|victim| *victim != self.index);
+        let victims = || {
+            (start..places.len())
+                .chain(0..start)
+                .filter(|victim| *victim != self.index)
+        };
         for victim in victims() {
             if let Some(runnable) = places[victim].far_end.steal_into(&self.queue) {
                 self.note_stolen(self.queue.len() + 1);

@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the task's memory: allocation, the future in place, the outcome in place")]
+#![expect(
+    unsafe_code,
+    reason = "the task's memory: allocation, the future in place, the outcome in place"
+)]
 //! The typed part of the task cell.
 //!
 //! The *stage* is a union: the future until the task finishes, the outcome until it is taken or dropped, nothing after that. Which one

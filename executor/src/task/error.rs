@@ -37,17 +37,26 @@ enum Kind {
 impl JoinError {
     #[cold]
     pub(crate) fn cancelled(id: TaskId) -> Self {
-        Self(Box::new(Inner { id: Some(id), kind: Kind::Cancelled }))
+        Self(Box::new(Inner {
+            id: Some(id),
+            kind: Kind::Cancelled,
+        }))
     }
 
     #[cold]
     pub(crate) fn refused(why: &'static str) -> Self {
-        Self(Box::new(Inner { id: None, kind: Kind::Refused(why) }))
+        Self(Box::new(Inner {
+            id: None,
+            kind: Kind::Refused(why),
+        }))
     }
 
     #[cold]
     pub(crate) fn panicked(id: TaskId, payload: Box<dyn Any + Send>) -> Self {
-        Self(Box::new(Inner { id: Some(id), kind: Kind::Panicked(Mutex::new(payload)) }))
+        Self(Box::new(Inner {
+            id: Some(id),
+            kind: Kind::Panicked(Mutex::new(payload)),
+        }))
     }
 
     /// The task that this is about; `None` if the task was refused and never existed.
@@ -80,7 +89,10 @@ impl JoinError {
             Kind::Panicked(payload) => Ok(payload
                 .into_inner()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)),
-            kind => Err(Self(Box::new(Inner { id: self.0.id, kind }))),
+            kind => Err(Self(Box::new(Inner {
+                id: self.0.id,
+                kind,
+            }))),
         }
     }
 

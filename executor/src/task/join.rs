@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the typed handle of an untyped cell: it owns the output's type")]
+#![expect(
+    unsafe_code,
+    reason = "the typed handle of an untyped cell: it owns the output's type"
+)]
 //! Waiting for a task's outcome.
 
 use super::header::{Base, Header};
@@ -114,17 +117,17 @@ impl<T> JoinHandle<T> {
     ///
     /// A handle whose outcome has been taken, or whose task was refused, reports the largest id, which no task has.
     pub fn id(&self) -> TaskId {
-        self.header()
-            .map_or(TaskId::NONE, Header::id)
+        self.header().map_or(TaskId::NONE, Header::id)
     }
 
     /// Takes the outcome if it is there.
     pub(crate) fn take_outcome(&mut self) -> Option<Result<T, JoinError>> {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.is_finished().then(|| match self.poll_outcome(&mut cx) {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending => unreachable!("a finished task has an outcome"),
-        })
+        self.is_finished()
+            .then(|| match self.poll_outcome(&mut cx) {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => unreachable!("a finished task has an outcome"),
+            })
     }
 
     /// Leaves `waker` where the task will find it. True: the outcome is there already.
@@ -251,7 +254,9 @@ impl Refusal {
 
     /// The refusal that a handle's pointer stands for, if it is not a task.
     fn of(task: NonNull<Header>) -> Option<Self> {
-        Self::ALL.into_iter().find(|refusal| refusal.marker() == task)
+        Self::ALL
+            .into_iter()
+            .find(|refusal| refusal.marker() == task)
     }
 
     fn why(self) -> &'static str {

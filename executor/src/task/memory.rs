@@ -50,7 +50,11 @@ const fn class(layout: Layout) -> Option<usize> {
 }
 
 const fn class_layout(class: usize) -> Layout {
-    let size = if class == 0 { STEP } else { class * STEP + REST };
+    let size = if class == 0 {
+        STEP
+    } else {
+        class * STEP + REST
+    };
     match Layout::from_size_align(size, ALIGN) {
         Ok(layout) => layout,
         Err(_) => unreachable!(),
@@ -163,12 +167,19 @@ mod tests {
             }
         }
         let wide = Layout::from_size_align(64, 64).unwrap();
-        assert_eq!(class(wide), None, "a stricter alignment is the allocator's business");
+        assert_eq!(
+            class(wide),
+            None,
+            "a stricter alignment is the allocator's business"
+        );
     }
 
     #[test]
     fn a_list_hands_out_what_it_was_given_last_first() {
-        let mut list = List { first: None, len: 0 };
+        let mut list = List {
+            first: None,
+            len: 0,
+        };
         let blocks = [allocate::<[u64; 4]>(), allocate::<[u64; 4]>()];
         for block in blocks {
             // SAFETY: just allocated, and nobody else uses it.

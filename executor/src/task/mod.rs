@@ -47,8 +47,7 @@ pub(crate) fn contain(f: impl FnOnce()) {
 
 /// Drops a panic payload; a payload whose drop panics again is leaked, because there is nobody left to tell.
 fn drop_payload(payload: Box<dyn std::any::Any + Send>) {
-    let dropped =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(payload)));
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(payload)));
     if let Err(again) = dropped {
         std::mem::forget(again);
     }

@@ -58,7 +58,10 @@ impl Scheduler {
 }
 
 /// A future that hands its waker out and is ready once the flag is set.
-fn until(flag: &Arc<AtomicBool>, waker: &Arc<Mutex<Option<Waker>>>) -> impl Future<Output = ()> + use<> {
+fn until(
+    flag: &Arc<AtomicBool>,
+    waker: &Arc<Mutex<Option<Waker>>>,
+) -> impl Future<Output = ()> + use<> {
     let (flag, waker) = (flag.clone(), waker.clone());
     std::future::poll_fn(move |cx| {
         // ORDERING: Relaxed on purpose: the wake has to publish it.
@@ -85,13 +88,23 @@ fn parked() -> Parked {
     let handle = scheduler.spawn(until(&flag, &waker));
     scheduler.run();
     let waker = waker.lock().clone().unwrap();
-    Parked { scheduler, handle, flag, waker }
+    Parked {
+        scheduler,
+        handle,
+        flag,
+        waker,
+    }
 }
 
 /// A task that is woken twice, the second time perhaps while it is woken already: that wake, too, has to publish.
 fn woken_twice(wake: fn(Waker)) {
     loom::model(move || {
-        let Parked { scheduler, handle, flag, waker } = parked();
+        let Parked {
+            scheduler,
+            handle,
+            flag,
+            waker,
+        } = parked();
         let other = waker.clone();
         let t = thread::spawn(move || {
             // ORDERING: Relaxed on purpose: the wake has to publish it.
@@ -119,7 +132,12 @@ fn loom_ci_r08_every_wake_by_value_publishes_what_was_written_before_it() {
 #[test]
 fn loom_ci_a_wake_during_the_poll_is_never_lost() {
     loom::model(|| {
-        let Parked { scheduler, handle, flag, waker } = parked();
+        let Parked {
+            scheduler,
+            handle,
+            flag,
+            waker,
+        } = parked();
         let runner = scheduler.clone();
         waker.wake_by_ref();
         let t = thread::spawn(move || runner.run());
@@ -159,11 +177,15 @@ fn loom_ci_a_joiner_that_changes_its_waker_is_woken_through_the_new_one() {
         let mut handle = pin!(scheduler.spawn(async {}));
         let runner = scheduler.clone();
         let t = thread::spawn(move || runner.run());
-        let woken: [_; 2] = std::array::from_fn(|_| Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let woken: [_; 2] =
+            std::array::from_fn(|_| Arc::new(std::sync::atomic::AtomicBool::new(false)));
         let mut ready = false;
         for flag in &woken {
             let waker = Waker::from(Arc::new(Flag(flag.clone())));
-            ready = handle.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            ready = handle
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_ready();
             if ready {
                 break;
             }
@@ -204,7 +226,12 @@ fn loom_ci_a_cancel_drops_the_future_once_whoever_polls() {
 #[test]
 fn loom_ci_a_wake_and_the_last_drop_free_the_task_once() {
     loom::model(|| {
-        let Parked { scheduler, handle, flag, waker } = parked();
+        let Parked {
+            scheduler,
+            handle,
+            flag,
+            waker,
+        } = parked();
         let other = waker.clone();
         let t = thread::spawn(move || drop(other));
         // ORDERING: Relaxed on purpose: the wake has to publish it.

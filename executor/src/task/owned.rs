@@ -214,7 +214,8 @@ impl Owner {
         // ORDERING: Relaxed: written under `sweeping` only.
         let before = self.swept.load(Ordering::Relaxed);
         // ORDERING: Relaxed: a statistic, read exactly only under `sweeping`.
-        self.swept.store(before.wrapping_add(swept), Ordering::Relaxed);
+        self.swept
+            .store(before.wrapping_add(swept), Ordering::Relaxed);
     }
 
     fn put_back(&self, first: *mut Header, last: NonNull<Header>) {
@@ -227,12 +228,10 @@ impl Owner {
             last.owned_next.store(head, Ordering::Relaxed);
             // ORDERING: Release as in `push`; tasks pushed meanwhile stay reachable through `last`, and Acquire makes their links,
             // published by their pushers, part of what this exchange publishes.
-            match self.head.compare_exchange_weak(
-                head,
-                first,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .head
+                .compare_exchange_weak(head, first, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return,
                 Err(now) => head = now,
             }

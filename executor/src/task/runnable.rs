@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the right to poll a task, as a value that cannot be forged")]
+#![expect(
+    unsafe_code,
+    reason = "the right to poll a task, as a value that cannot be forged"
+)]
 //! The right to poll a task once.
 
 use super::header::Header;

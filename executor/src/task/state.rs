@@ -116,7 +116,8 @@ impl State {
     pub(super) fn start_poll(&self) -> StartPoll {
         // ORDERING: Acquire pairs with the Release in `wake`, `cancel` and `end_poll`: what a waker wrote before it woke, and what
         // the previous poller wrote into the future, is visible to this poll.
-        let before = self.0.fetch_xor(SCHEDULED | RUNNING, Ordering::Acquire);
+        // A sum instead of two bit operations: which bits are set is known, and an addition is one instruction where they are a loop.
+        let before = self.0.fetch_add(RUNNING - SCHEDULED, Ordering::Acquire);
         debug_assert_eq!(before & (SCHEDULED | RUNNING | DONE), SCHEDULED);
         if before & CANCELLED == 0 {
             StartPoll::Poll
@@ -129,7 +130,7 @@ impl State {
     pub(super) fn end_poll(&self) -> EndPoll {
         // ORDERING: Release publishes the future to the next `start_poll`. Acquire for the `Again` case, in which this thread
         // queues the task itself and what the waker wrote travels on with it.
-        let before = self.0.fetch_and(!RUNNING, Ordering::AcqRel);
+        let before = self.0.fetch_sub(RUNNING, Ordering::AcqRel);
         debug_assert_eq!(before & (RUNNING | DONE), RUNNING);
         if before & SCHEDULED == 0 {
             EndPoll::Nothing
@@ -154,12 +155,10 @@ impl State {
         loop {
             let after = (before | SCHEDULED) - REFERENCE;
             // ORDERING: AcqRel as in `wake`; the Release also orders this thread's earlier uses of the memory before its freeing.
-            match self.0.compare_exchange_weak(
-                before,
-                after,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .0
+                .compare_exchange_weak(before, after, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => break,
                 Err(now) => before = now,
             }
@@ -191,7 +190,7 @@ impl State {
     pub(super) fn finish(&self) -> Finish {
         // ORDERING: Release publishes the outcome to the handle (`is_done`, `poll` of the handle). Acquire pairs with the Release in
         // `give_waker`: if JOIN_WAKER is set, the waker in the slot is visible.
-        let before = self.0.fetch_xor(RUNNING | DONE, Ordering::AcqRel);
+        let before = self.0.fetch_add(DONE - RUNNING, Ordering::AcqRel);
         debug_assert_eq!(before & (RUNNING | DONE), RUNNING);
         Finish {
             drop_output: before & JOIN_INTEREST == 0,

@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the waker of a task is the task: a raw vtable over its header")]
+#![expect(
+    unsafe_code,
+    reason = "the waker of a task is the task: a raw vtable over its header"
+)]
 //! The waker of a task is the task itself: no box, no second reference count.
 //!
 //! A waker holds one reference to the cell. While a task is polled it gets a *borrowed* waker that counts nothing; only a clone of it

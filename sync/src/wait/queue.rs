@@ -261,7 +261,12 @@ mod tests {
         let mut waiters: Vec<_> = (0..3).map(|_| Box::pin(Waiter::new(&queue))).collect();
         for (waiter, (_, waker)) in waiters.iter_mut().zip(&wakers) {
             let mut cx = Context::from_waker(waker);
-            assert!(waiter.as_mut().poll(0, &mut cx, |()| None::<()>).is_pending());
+            assert!(
+                waiter
+                    .as_mut()
+                    .poll(0, &mut cx, |()| None::<()>)
+                    .is_pending()
+            );
         }
         waiters.remove(1);
         for woken in [0, 2] {
@@ -281,10 +286,19 @@ mod tests {
         let mut waiter = pin!(Waiter::new(&queue));
         for waker in [&a, &b, &b] {
             let mut cx = Context::from_waker(waker);
-            assert!(waiter.as_mut().poll(0, &mut cx, |()| None::<()>).is_pending());
+            assert!(
+                waiter
+                    .as_mut()
+                    .poll(0, &mut cx, |()| None::<()>)
+                    .is_pending()
+            );
         }
         drop(a);
-        assert_eq!(Arc::strong_count(&first), 1, "the replaced waker was dropped");
+        assert_eq!(
+            Arc::strong_count(&first),
+            1,
+            "the replaced waker was dropped"
+        );
         let mut batch = WakeBatch::new();
         queue.lock().wake_all(0, &mut batch);
         assert_eq!(batch.len(), 1);
@@ -329,10 +343,8 @@ mod models {
             });
             loom::future::block_on(async {
                 let mut waiter = Box::pin(Waiter::new(&queue));
-                std::future::poll_fn(|cx| {
-                    waiter.as_mut().poll(0, cx, |done| done.then_some(()))
-                })
-                .await;
+                std::future::poll_fn(|cx| waiter.as_mut().poll(0, cx, |done| done.then_some(())))
+                    .await;
             });
             t.join().unwrap();
         });

@@ -1,0 +1,4 @@
+//! Adapters to the traits of other crates, each behind a feature of its own.
+
+#[cfg(feature = "hyper")]
+pub mod hyper;

@@ -1,0 +1,32 @@
+//! Waiting for several futures at once, within one task.
+//!
+//! | function | waits for | the others |
+//! |---|---|---|
+//! | [`join`] | all of a tuple | run on |
+//! | [`try_join`] | all of a tuple, or the first error | are dropped after an error |
+//! | [`join_all`] | all of a list, of any length | run on |
+//! | [`race`] | the first of a tuple | are dropped |
+//! | [`select`] | the first of two | is given back |
+//!
+//! All of them poll their futures on the task that awaits them: concurrent, not parallel, and without `'static` or `Send`. For
+//! parallel work spawn tasks and join their handles.
+//!
+//! # Fairness
+//!
+//! A poll of a tuple polls each of its unfinished futures once. The first poll starts with the first future of the tuple, the next
+//! one with the second, and so on round, so that no future is always served last. [`join_all`] polls only those futures that were
+//! woken, in the order of their wakes, at most 256 before it lets other tasks run.
+
+mod group;
+mod join;
+mod join_all;
+mod race;
+mod ready;
+mod select;
+mod slot;
+
+pub use group::{Group, Racers, TryGroup, Tuple};
+pub use join::{Join, TryJoin, join, try_join};
+pub use join_all::{JoinAll, join_all};
+pub use race::{Race, race};
+pub use select::{Either, Select, select};

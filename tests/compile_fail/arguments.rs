@@ -1,0 +1,2 @@
+#[lenio::main]
+async fn main(first: u8) {}

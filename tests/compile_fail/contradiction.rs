@@ -1,0 +1,2 @@
+#[lenio::main(threads = 2, current_thread)]
+async fn main() {}

@@ -1,0 +1,4 @@
+#[lenio::main]
+struct Main;
+
+fn main() {}

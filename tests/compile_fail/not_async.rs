@@ -1,0 +1,2 @@
+#[lenio::main]
+fn main() {}

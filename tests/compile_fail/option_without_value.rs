@@ -1,0 +1,2 @@
+#[lenio::main(threads)]
+async fn main() {}

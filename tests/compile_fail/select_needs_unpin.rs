@@ -1,0 +1,3 @@
+fn main() {
+    let _ = lenio::future::select(async {}, async {});
+}

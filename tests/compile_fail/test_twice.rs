@@ -1,0 +1,5 @@
+#[lenio::test]
+#[test]
+async fn twice() {}
+
+fn main() {}

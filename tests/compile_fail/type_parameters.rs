@@ -1,0 +1,4 @@
+#[lenio::test]
+async fn generic<T>() {}
+
+fn main() {}

@@ -1,0 +1,2 @@
+#[lenio::main(thread = 2)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lenio::main(virtual_clock)]
+async fn main() {}

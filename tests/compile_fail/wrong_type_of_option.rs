@@ -1,0 +1,2 @@
+#[lenio::main(threads = "two")]
+async fn main() {}
