@@ -193,6 +193,22 @@ fn available_parallelism() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
+impl Runtime {
+    /// A runtime with one worker per available core.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses the threads, or the descriptors of the reactor.
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Prepares a runtime.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")

@@ -1,8 +1,7 @@
 //! How code inside and outside a runtime reaches it.
 
 use crate::observe::Metrics;
-use crate::runtime::default_runtime;
-use crate::scheduler::{self, Context, Root, Shared, Sleeper, Worker, with_worker};
+use crate::scheduler::{self, Context, Root, Shared, Worker, with_worker};
 use crate::task::{JoinHandle, TaskId};
 use lenio_sync::park::Parker;
 use std::error::Error;
@@ -43,11 +42,6 @@ impl Handle {
             .ok_or(NoRuntime(()))
     }
 
-    /// The current runtime, else the process-wide default one, which is started if need be.
-    pub(crate) fn current_or_default() -> Self {
-        Self::current().unwrap_or_else(|NoRuntime(())| default_runtime().clone())
-    }
-
     /// Starts a task on this runtime. See [`spawn`](crate::spawn).
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
@@ -66,9 +60,7 @@ impl Handle {
         T: Send + 'static,
     {
         let spawned_at = Location::caller();
-        self.shared
-            .blocking
-            .spawn(&self.shared, job, None, spawned_at)
+        self.shared.spawn_blocking(job, None, spawned_at)
     }
 
     /// Prepares a task with a name.
@@ -93,7 +85,8 @@ impl Handle {
     /// Runs `future` to its end on this thread, which works for the runtime meanwhile.
     ///
     /// The thread becomes a temporary worker: while `future` waits it polls tasks, attends to I/O and timers. So a task that it waits for
-    /// usually runs right here, without a switch of threads. If more threads are inside `block_on` than the runtime has places
+    /// usually runs right here, without a switch of threads. The price: a task that blocks its thread may block this one, and `future`
+    /// with it; what must react at any time, such as an accept loop, is better off in a task of its own. If more threads are inside `block_on` than the runtime has places
     /// for (four, or one if it has no worker threads) the others just wait.
     ///
     /// May be called anywhere: inside a task it keeps the worker's other tasks going, on the same stack; inside another runtime it blocks
@@ -106,7 +99,7 @@ impl Handle {
         let future = pin!(future);
         with_worker(|worker| match worker {
             Some(worker) if Arc::ptr_eq(&worker.shared, &self.shared) => {
-                let root = Root::new(Sleeper::place(&self.shared, worker.index()));
+                let root = Root::new(worker.place().parker.clone());
                 worker.block_on(future, &root)
             }
             _ => self.block_on_as_guest(future),
@@ -114,9 +107,9 @@ impl Handle {
     }
 
     fn block_on_as_guest<F: Future>(&self, future: Pin<&mut F>) -> F::Output {
-        match self.shared.occupy_as_guest() {
+        match Worker::occupy_as_guest(&self.shared) {
             Some(worker) => {
-                let root = Root::new(Sleeper::place(&self.shared, worker.index()));
+                let root = Root::new(worker.place().parker.clone());
                 Self::work_until(worker, future, &root)
             }
             None => self.block_on_waiting(future),
@@ -145,7 +138,7 @@ impl Handle {
     fn block_on_waiting<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
         let parker = Arc::new(Parker::new(None));
         parker.adopt();
-        let root = Root::new(Sleeper::Parker(parker.clone()));
+        let root = Root::new(parker.clone());
         let waker = root.waker();
         let mut cx = TaskContext::from_waker(&waker);
         let _waiting = Waiting(&self.shared, &parker);
@@ -158,8 +151,8 @@ impl Handle {
             }
             self.shared.stop_waiting_for_place(&parker);
             self.shared.wait_for_place(&parker);
-            if let Some(worker) = self.shared.occupy_as_guest() {
-                root.move_to(Sleeper::place(&self.shared, worker.index()));
+            if let Some(worker) = Worker::occupy_as_guest(&self.shared) {
+                root.move_to(worker.place().parker.clone());
                 return Self::work_until(worker, future, &root);
             }
             parker.park(None);
@@ -265,93 +258,10 @@ impl TaskBuilder<'_> {
         T: Send + 'static,
     {
         let name = self.name.map(String::into_boxed_str);
-        let shared = &self.handle.shared;
-        shared.blocking.spawn(shared, job, name, Location::caller())
-    }
-}
-
-/// Starts a task: `future` runs concurrently with the caller, on any worker.
-///
-/// The task belongs to the current runtime; outside of any it goes to a process-wide default runtime, which is started on first use.
-/// It runs whether or not the handle is awaited, and on after the handle is dropped. During a shutdown the task is refused, which
-/// the handle reports.
-///
-/// Cost: one allocation, no lock.
-///
-/// # Examples
-///
-/// ```
-/// lenio_executor::block_on(async {
-///     let greeting = lenio_executor::spawn(async { "hello" });
-///     assert_eq!(greeting.await.ok(), Some("hello"));
-/// });
-/// ```
-#[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let spawned_at = Location::caller();
-    with_worker(|worker| match worker {
-        Some(worker) => worker.shared.spawn(future, None, spawned_at),
-        None => Handle::current_or_default()
+        self.handle
             .shared
-            .spawn(future, None, spawned_at),
-    })
-}
-
-/// Runs a closure that blocks, on a thread made for that.
-///
-/// A job that has begun cannot be cancelled. A job that waits in the queue can: it then never runs. During a shutdown a job is refused,
-/// which the handle reports: it either runs or says that it did not.
-///
-/// # Cancel safety
-///
-/// Dropping the handle detaches the job.
-///
-/// # Fairness
-///
-/// Jobs start in the order in which they were spawned. At most [`blocking_threads`](crate::Builder::blocking_threads) run at a time.
-///
-/// # Examples
-///
-/// ```
-/// lenio_executor::block_on(async {
-///     let sum = lenio_executor::spawn_blocking(|| (1..=100).sum::<u32>());
-///     assert_eq!(sum.await.ok(), Some(5050));
-/// });
-/// ```
-#[track_caller]
-pub fn spawn_blocking<F, T>(job: F) -> JoinHandle<T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let spawned_at = Location::caller();
-    let handle = Handle::current_or_default();
-    handle
-        .shared
-        .blocking
-        .spawn(&handle.shared, job, None, spawned_at)
-}
-
-/// Runs `future` to its end on this thread, inside the current runtime or the process-wide default one.
-///
-/// See [`Handle::block_on`]. The default runtime has one worker per available core, and is never shut down.
-///
-/// # Panics
-///
-/// If `future` panics, or if the default runtime cannot be started because the system refuses its descriptors or threads. Build a
-/// [`Runtime`](crate::Runtime) to handle that error.
-///
-/// # Examples
-///
-/// ```
-/// assert_eq!(lenio_executor::block_on(async { 6 * 7 }), 42);
-/// ```
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    Handle::current_or_default().block_on(future)
+            .spawn_blocking(job, name, Location::caller())
+    }
 }
 
 /// Lets every other task run that is ready on this worker, then goes on.
@@ -425,7 +335,7 @@ pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
                     .await;
             });
         };
-        drop(shared.blocking.spawn(shared, job, None, Location::caller()));
+        drop(shared.spawn_blocking(job, None, Location::caller()));
         Some(back)
     });
     let _send_back = stand_in.map(SendBack);

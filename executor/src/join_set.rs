@@ -1,6 +1,7 @@
 //! A group of tasks whose outcomes are taken as they come.
 
-use crate::handle::{Handle, spawn};
+use crate::entry::spawn;
+use crate::handle::Handle;
 use crate::task::{JoinError, JoinHandle, TaskId};
 use lenio_sync::budget;
 use lenio_sync::primitive::Mutex;

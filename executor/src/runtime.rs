@@ -1,15 +1,13 @@
 //! The runtime as its owner sees it.
 
-use crate::builder::Builder;
 use crate::handle::Handle;
 use crate::observe::{Metrics, Report};
-use crate::scheduler::{self, Shared, Worker};
+use crate::scheduler::{self, Context, Shared, Worker};
 use crate::task::JoinHandle;
 use lenio_time::Clock;
 use std::fmt;
-use std::io;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long dropping a runtime waits for polls and `Drop` code that are under way.
@@ -48,20 +46,6 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime with one worker per available core.
-    ///
-    /// # Errors
-    ///
-    /// If the system refuses the threads, or the descriptors of the reactor.
-    pub fn new() -> io::Result<Self> {
-        Self::builder().build()
-    }
-
-    /// Prepares a runtime.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     pub(crate) fn from_shared(shared: Arc<Shared>) -> Self {
         Self {
             handle: Handle { shared },
@@ -189,22 +173,12 @@ fn drain_as_guest(shared: &Arc<Shared>, grace: Duration) -> bool {
     if shared.threads > 0 {
         return shared.has_ended();
     }
-    match shared.occupy_as_guest() {
-        Some(worker) => Worker::drain(worker, grace),
-        None => false,
-    }
-}
-
-/// The runtime of code that is inside of none.
-///
-/// # Panics
-///
-/// If the system refuses it; see [`block_on`](crate::block_on).
-pub(crate) fn default_runtime() -> &'static Handle {
-    static DEFAULT: OnceLock<Runtime> = OnceLock::new();
-    let runtime = DEFAULT.get_or_init(|| match Runtime::builder().name("lenio").build() {
-        Ok(runtime) => runtime,
-        Err(error) => panic!("the default runtime could not be started: {error}"),
-    });
-    runtime.handle()
+    let Some(worker) = Worker::occupy_as_guest(shared) else {
+        return false;
+    };
+    let context = Context::enter_worker(&worker);
+    let over = worker.drain(grace);
+    drop(context);
+    worker.leave();
+    over
 }

@@ -1,3 +1,7 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "threads that are no workers are what some of these tests are about"
+)]
 //! Fairness, stealing, stuck workers.
 
 use lenio_executor::{FAIRNESS_BOUND, Runtime, spawn, yield_now};
@@ -128,6 +132,22 @@ fn a_task_from_outside_is_polled_within_the_fairness_bound() {
     });
     let waited = seen.load(Ordering::Relaxed) - 500;
     assert!(waited <= FAIRNESS_BOUND, "{waited} polls");
+}
+
+#[test]
+fn a_root_future_that_yields_for_ever_starves_nobody() {
+    for runtime in [one_worker(), Runtime::builder().threads(1).build().unwrap()] {
+        let handle = runtime.handle().clone();
+        runtime.block_on(async {
+            let outside = std::thread::spawn(move || handle.spawn(async { 7 }))
+                .join()
+                .unwrap();
+            while !outside.is_finished() {
+                yield_now().await;
+            }
+            assert_eq!(outside.await.unwrap(), 7);
+        });
+    }
 }
 
 #[test]
@@ -276,12 +296,9 @@ fn the_monitor_names_a_stuck_task_while_it_is_stuck() {
         .unwrap();
     let gate = Arc::new(Gate::default());
     let stuck = gate.clone();
+    let named = runtime.handle().task().name("culprit");
     let line = line!() + 1;
-    let task = runtime
-        .handle()
-        .task()
-        .name("culprit")
-        .spawn(async move { stuck.pass() });
+    let task = named.spawn(async move { stuck.pass() });
     let report = reports.recv().unwrap();
     assert_eq!(report.id, Some(task.id()));
     assert_eq!(report.name.as_deref(), Some("culprit"));
@@ -345,32 +362,6 @@ fn block_in_place_lets_the_others_go_on() {
         done.send(()).unwrap();
     }));
     wait.recv().unwrap();
-}
-
-#[test]
-fn an_idle_runtime_stops_parking_and_unparking() {
-    let runtime = Runtime::builder().threads(4).build().unwrap();
-    runtime.block_on(spawn_many(&runtime));
-    // Let the monitor calm down: it looks a few more times after the last activity.
-    let mut before = runtime.metrics().parks();
-    for _ in 0..1000 {
-        std::thread::sleep(Duration::from_millis(5));
-        let now = runtime.metrics().parks();
-        if now == before {
-            break;
-        }
-        before = now;
-    }
-    let calm = runtime.metrics().parks();
-    std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(runtime.metrics().parks(), calm);
-}
-
-async fn spawn_many(runtime: &Runtime) {
-    let tasks: Vec<_> = (0..100).map(|_| runtime.spawn(yield_now())).collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
 }
 
 #[test]

@@ -6,16 +6,15 @@
 
 mod queue;
 
-use crate::observe::{Hooks, LeftBehind};
-use crate::scheduler::{Context, Shared};
-use crate::task::{self, JoinHandle, Owner, Refusal, Runnable, contain};
+use crate::observe::LeftBehind;
+use crate::task::{self, JoinHandle, Owner, Refusal, Runnable};
+use lenio_sync::primitive::Mutex;
 use lenio_sync::primitive::plain::{AtomicU64, Ordering};
-use lenio_sync::primitive::{Mutex, thread};
 use queue::{JobQueue, Offered};
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -60,13 +59,13 @@ impl BlockingPool {
         }
     }
 
-    /// Queues `job`. Refused once the pool stops.
+    /// Queues `job`; calls `start_thread` if another thread is needed. Refused once the pool stops.
     pub(crate) fn spawn<F, T>(
         &self,
-        shared: &Arc<Shared>,
         job: F,
         name: Option<Box<str>>,
         spawned_at: &'static Location<'static>,
+        start_thread: impl FnOnce() -> io::Result<()>,
     ) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -81,17 +80,17 @@ impl BlockingPool {
         let lister = self.lister.lock();
         self.owner.list(&spawned.runnable);
         drop(lister);
-        self.submit(shared, spawned.runnable);
+        self.submit(spawned.runnable, start_thread);
         spawned.handle
     }
 
     /// Queues a job. If the pool has begun to stop the job is cancelled, which its handle reports.
-    pub(crate) fn submit(&self, shared: &Arc<Shared>, runnable: Runnable) {
+    pub(crate) fn submit(&self, runnable: Runnable, start_thread: impl FnOnce() -> io::Result<()>) {
         match self.queue.offer(runnable) {
             Offered::Queued => {}
             Offered::Refused(runnable) => drop(runnable),
             Offered::StartThread => {
-                if self.start_thread(shared).is_err() {
+                if start_thread().is_err() {
                     // The system refused a thread. Jobs that nobody is left to run are cancelled rather than left to wait for ever.
                     drop(self.queue.thread_failed());
                 }
@@ -99,35 +98,22 @@ impl BlockingPool {
         }
     }
 
-    /// The door through which blocking threads come.
-    fn start_thread(&self, shared: &Arc<Shared>) -> std::io::Result<()> {
-        // ORDERING: Relaxed: a number for the name.
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let shared = shared.clone();
-        thread::Builder::new()
-            .name(format!("{}-blocking-{number}", shared.name))
-            .spawn(move || {
-                Hooks::call(&shared.hooks.thread_start);
-                let context = Context::enter(&shared);
-                shared.blocking.run(&shared);
-                drop(context);
-                Hooks::call(&shared.hooks.thread_stop);
-            })
-            .map(drop)
+    /// The next job for a thread of the pool; `None`: the thread ends.
+    pub(crate) fn next(&self) -> Option<Runnable> {
+        self.queue.next()
     }
 
-    /// A thread of the pool.
-    fn run(&self, shared: &Shared) {
-        while let Some(runnable) = self.queue.next() {
-            // The verdict needs no action: a job finishes in its one poll.
-            contain(|| drop(runnable.run(None)));
-            let quiet = self.queue.finished();
-            self.owner.sweep_if_worth_it();
-            if quiet && shared.clock.is_virtual() {
-                // The driver may be waiting for this job before it moves the clock.
-                lenio_sync::park::Interrupt::interrupt(&*shared.reactor);
-            }
-        }
+    /// A job has been run. Returns whether no job runs or waits now.
+    pub(crate) fn finished(&self) -> bool {
+        let quiet = self.queue.finished();
+        self.owner.sweep_if_worth_it();
+        quiet
+    }
+
+    /// For thread names.
+    pub(crate) fn next_number(&self) -> u64 {
+        // ORDERING: Relaxed: a number for a name.
+        self.started.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Refuses further jobs and cancels those that wait. Returns how many.

@@ -6,7 +6,8 @@
 //!
 //! Two thread-local pointers, set by a guard that keeps alive what they point to and puts the outer ones back.
 
-use super::{Shared, Worker};
+use super::shared::Shared;
+use super::worker::Worker;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
@@ -81,11 +82,4 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
     unsafe { Arc::increment_strong_count(shared) };
     // SAFETY: the count was raised for this one.
     Some(unsafe { Arc::from_raw(shared) })
-}
-
-/// Whether this thread is the worker at `place` of `shared`.
-pub(crate) fn is_worker_at(shared: &Shared, place: usize) -> bool {
-    with_worker(|worker| {
-        worker.is_some_and(|worker| ptr::eq(&*worker.shared, shared) && worker.index() == place)
-    })
 }

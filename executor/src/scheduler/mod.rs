@@ -38,6 +38,7 @@
 
 mod choice;
 mod current;
+mod driver;
 pub(crate) mod idle;
 mod injector;
 #[cfg(all(test, lenio_loom))]
@@ -49,13 +50,13 @@ mod queue;
 mod root;
 mod shared;
 mod slot;
+mod spawn;
+mod start;
+mod watch;
 mod worker;
 
-pub(crate) use choice::Choice;
 pub(crate) use current::{Context, current, with_worker};
-pub(crate) use monitor::Monitor;
-pub(crate) use place::{Place, Polling};
-pub(crate) use root::{Root, Sleeper};
+pub(crate) use root::Root;
 pub(crate) use shared::{Setup, Shared};
 pub(crate) use worker::Worker;
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub(crate) struct Place {
     pub(crate) lifo: LifoSlot,
     pub(crate) far_end: FarEnd,
-    pub(crate) parker: Parker,
+    pub(crate) parker: Arc<Parker>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) owner: Owner,
     pub(crate) counters: Counters,
@@ -37,7 +37,7 @@ impl Place {
         Self {
             lifo: LifoSlot::new(),
             far_end,
-            parker,
+            parker: Arc::new(parker),
             timers,
             owner,
             counters: Counters::default(),

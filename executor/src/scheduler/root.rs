@@ -6,39 +6,25 @@ use lenio_sync::primitive::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-/// The waker of a root future: a flag, and a way to wake the thread that polls it.
+/// The waker of a root future: a flag, and the parker of the thread that polls it.
 #[derive(Debug)]
 pub(crate) struct Root {
     woken: AtomicBool,
-    sleeper: Mutex<Sleeper>,
-}
-
-/// Where the thread of a root future sleeps.
-#[derive(Debug, Clone)]
-pub(crate) enum Sleeper {
-    /// At a place of a runtime: its scheduler and the number of the place.
-    Place(std::sync::Weak<super::Shared>, usize),
-    /// On a parker of its own.
-    Parker(Arc<Parker>),
-}
-
-impl Sleeper {
-    pub(crate) fn place(shared: &Arc<super::Shared>, place: usize) -> Self {
-        Self::Place(Arc::downgrade(shared), place)
-    }
+    parker: Mutex<Arc<Parker>>,
 }
 
 impl Root {
-    pub(crate) fn new(sleeper: Sleeper) -> Arc<Self> {
+    /// A root future that has to be polled, by the thread that sleeps at `parker`.
+    pub(crate) fn new(parker: Arc<Parker>) -> Arc<Self> {
         Arc::new(Self {
             woken: AtomicBool::new(true),
-            sleeper: Mutex::new(sleeper),
+            parker: Mutex::new(parker),
         })
     }
 
     /// Moves to another sleeping place. What was woken before stays woken.
-    pub(crate) fn move_to(&self, sleeper: Sleeper) {
-        *self.sleeper.lock() = sleeper;
+    pub(crate) fn move_to(&self, parker: Arc<Parker>) {
+        *self.parker.lock() = parker;
     }
 
     pub(crate) fn waker(self: &Arc<Self>) -> Waker {
@@ -46,18 +32,17 @@ impl Root {
     }
 
     /// Takes the wake, if there was one.
+    #[inline]
     pub(crate) fn take(&self) -> bool {
-        // ORDERING: Relaxed first: a plain look on the way of every poll.
-        if !self.woken.load(Ordering::Relaxed) {
-            return false;
-        }
-        // ORDERING: Acquire pairs with the Release in `wake_by_ref`: what the waker wrote is visible to the poll.
-        self.woken.swap(false, Ordering::Acquire)
+        // ORDERING: Acquire pairs with the Release in `wake_by_ref`: what the waker wrote is visible to the poll. The load first is a
+        // plain look on the way of every poll.
+        self.is_woken() && self.woken.swap(false, Ordering::Acquire)
     }
 
-    /// Whether there is a wake to take. A sleeper puts a fence before.
+    /// Whether there is a wake to take. A sleeper puts a fence before; a wake that comes later leaves a token at the parker.
+    #[inline]
     pub(crate) fn is_woken(&self) -> bool {
-        // ORDERING: Relaxed: `take` acquires. The parker's token makes a wake that comes later than this look end the sleep.
+        // ORDERING: Relaxed: `take` acquires.
         self.woken.load(Ordering::Relaxed)
     }
 }
@@ -72,18 +57,7 @@ impl Wake for Root {
         if self.woken.swap(true, Ordering::Release) {
             return;
         }
-        let sleeper = self.sleeper.lock().clone();
-        match sleeper {
-            Sleeper::Parker(parker) => parker.unpark(),
-            Sleeper::Place(shared, place) => {
-                // The worker that polls the root is often the one that wakes it: it will look before it sleeps.
-                let Some(shared) = shared.upgrade() else {
-                    return;
-                };
-                if !super::current::is_worker_at(&shared, place) {
-                    shared.places[place].parker.unpark();
-                }
-            }
-        }
+        let parker = self.parker.lock().clone();
+        parker.unpark();
     }
 }

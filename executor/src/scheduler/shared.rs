@@ -4,23 +4,56 @@
 )]
 //! The runtime as all its threads see it.
 
+use super::choice::Choice;
+use super::driver::Driver;
 use super::idle::Idle;
 use super::injector::Injector;
-use super::park::Driver;
-use super::{Choice, Monitor, Place, Worker, with_worker};
+use super::place::Place;
+use super::watch::Watch;
 use crate::blocking::BlockingPool;
 use crate::observe::{Hooks, LeftBehind, Metrics};
-use crate::task::{self, JoinHandle, Owner, Refusal, Runnable};
+use crate::task::{Owner, Runnable};
 use lenio_net::reactor::Reactor;
 use lenio_sync::park::{Interrupt, Parker};
 use lenio_sync::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
-use lenio_sync::primitive::{Mutex, thread};
+use lenio_sync::primitive::{Condvar, Mutex};
 use lenio_time::{Alarm, Clock, Timers};
 use std::io;
-use std::panic::Location;
-use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+/// A runtime.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The workers' places first, then those of guests.
+    pub(crate) places: Box<[Arc<Place>]>,
+    pub(crate) threads: usize,
+    pub(crate) injector: Injector,
+    pub(crate) idle: Idle,
+    pub(crate) reactor: Arc<Reactor>,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) watch: Watch,
+    pub(crate) blocking: BlockingPool,
+    pub(crate) hooks: Hooks,
+    pub(crate) clock: Clock,
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+    pub(crate) stuck_after: Option<Duration>,
+    /// Tasks that were spawned by threads that are no workers.
+    pub(super) outside: Owner,
+    /// Held while such a task is listed, so that closing the door and walking the list leave none out.
+    pub(super) outside_door: Mutex<()>,
+    pub(crate) outside_timers: Arc<Timers>,
+    /// Threads inside `block_on` that found no place.
+    waiting: Mutex<Vec<Arc<Parker>>>,
+    /// Places that are occupied by a thread.
+    occupied: AtomicUsize,
+    stopping: AtomicBool,
+    ended: AtomicBool,
+    /// Worker threads that have not ended, for the shutdown to wait on.
+    alive: Mutex<usize>,
+    all_ended: Condvar,
+}
 
 /// What a runtime is made from.
 #[derive(Debug)]
@@ -37,45 +70,19 @@ pub(crate) struct Setup {
     pub(crate) blocking_idle: Duration,
 }
 
-/// A runtime.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// The workers' places first, then those of guests.
-    pub(crate) places: Box<[Arc<Place>]>,
-    pub(crate) threads: usize,
-    pub(crate) injector: Injector,
-    pub(crate) idle: Idle,
-    pub(crate) reactor: Arc<Reactor>,
-    pub(crate) driver: Arc<Driver>,
-    pub(crate) monitor: Monitor,
-    pub(crate) blocking: BlockingPool,
-    pub(crate) hooks: Hooks,
-    pub(crate) clock: Clock,
-    pub(crate) name: String,
-    pub(crate) seed: u64,
-    pub(crate) stuck_after: Option<Duration>,
-    /// Tasks that were spawned by threads that are no workers.
-    outside: Owner,
-    /// Held while such a task is listed, so that closing the door and walking the list leave none out.
-    outside_door: Mutex<()>,
-    pub(crate) outside_timers: Arc<Timers>,
-    /// Threads inside `block_on` that found no place.
-    waiting: Mutex<Vec<Arc<Parker>>>,
-    /// Places that are occupied by a thread.
-    occupied: AtomicUsize,
-    stopping: AtomicBool,
-    ended: AtomicBool,
-    /// Worker threads that have not ended, for the shutdown to wait on.
-    alive: Mutex<usize>,
-    all_ended: lenio_sync::primitive::Condvar,
+/// Where tasks and blocking jobs go when they are woken; the first argument is the runtime.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Schedule {
+    pub(super) task: fn(*const (), Runnable),
+    pub(super) blocking: fn(*const (), Runnable),
 }
 
 impl Shared {
-    /// Makes the runtime and starts its threads.
-    pub(crate) fn start(setup: Setup) -> io::Result<Arc<Self>> {
+    /// Makes the runtime. It has no threads yet.
+    pub(super) fn new(setup: Setup, schedule: Schedule) -> io::Result<Arc<Self>> {
         let reactor = Reactor::new()?;
         let driver = Arc::new(Driver::new(reactor.clone()));
-        let shared = Arc::new_cyclic(|this: &Weak<Self>| {
+        Ok(Arc::new_cyclic(|this: &Weak<Self>| {
             let timers = || {
                 let alarm: Arc<dyn Alarm> = driver.clone();
                 Timers::new(setup.clock.clone(), Some(alarm))
@@ -85,7 +92,7 @@ impl Shared {
                 Arc::new(Place::new(
                     Parker::new(Some(interrupt)),
                     timers(),
-                    owner(this),
+                    owner(this, schedule.task),
                 ))
             };
             let places: Box<[Arc<Place>]> = (0..setup.threads + setup.guests).map(place).collect();
@@ -94,9 +101,9 @@ impl Shared {
                 places,
                 threads: setup.threads,
                 injector: Injector::new(),
-                monitor: Monitor::new(),
+                watch: Watch::new(),
                 blocking: BlockingPool::new(
-                    blocking_owner(this),
+                    owner(this, schedule.blocking),
                     setup.blocking_threads,
                     setup.blocking_idle,
                 ),
@@ -104,7 +111,7 @@ impl Shared {
                 name: setup.name,
                 seed: setup.seed,
                 stuck_after: setup.stuck_after,
-                outside: owner(this),
+                outside: owner(this, schedule.task),
                 outside_door: Mutex::new(()),
                 outside_timers: timers(),
                 waiting: Mutex::new(Vec::new()),
@@ -112,91 +119,12 @@ impl Shared {
                 stopping: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
                 alive: Mutex::new(0),
-                all_ended: lenio_sync::primitive::Condvar::new(),
+                all_ended: Condvar::new(),
                 reactor,
                 driver,
                 clock: setup.clock,
             }
-        });
-        if let Err(error) = shared.start_threads() {
-            shared.stop();
-            shared.wait_for_threads(None);
-            return Err(error);
-        }
-        Ok(shared)
-    }
-
-    fn start_threads(self: &Arc<Self>) -> io::Result<()> {
-        for index in 0..self.threads {
-            let shared = self.clone();
-            self.start_thread(format!("{}-worker-{index}", self.name), move || {
-                Hooks::call(&shared.hooks.thread_start);
-                if let Some(worker) = Worker::occupy(&shared, index) {
-                    worker.run();
-                }
-                Hooks::call(&shared.hooks.thread_stop);
-            })?;
-        }
-        if self.threads > 0 {
-            let shared = self.clone();
-            self.start_thread(format!("{}-monitor", self.name), move || {
-                Monitor::run(&shared);
-            })?;
-        }
-        Ok(())
-    }
-
-    /// The door through which the scheduler's threads come.
-    fn start_thread(
-        self: &Arc<Self>,
-        name: String,
-        body: impl FnOnce() + Send + 'static,
-    ) -> io::Result<()> {
-        struct Alive(Arc<Shared>);
-        impl Drop for Alive {
-            fn drop(&mut self) {
-                let mut alive = self.0.alive.lock();
-                *alive -= 1;
-                if *alive == 0 {
-                    self.0.all_ended.notify_all();
-                }
-            }
-        }
-        *self.alive.lock() += 1;
-        let alive = Alive(self.clone());
-        thread::Builder::new()
-            .name(name)
-            .spawn(move || {
-                let _alive = alive;
-                body();
-            })
-            .map(drop)
-    }
-
-    /// Where `runnable` goes when it is woken. `shared` is the scheduler that its owner was made with.
-    fn schedule(shared: *const (), runnable: Runnable) {
-        let shared = shared.cast::<Self>();
-        with_worker(|worker| match worker {
-            Some(worker) if ptr::eq(&*worker.shared, shared) => worker.woken(runnable),
-            _ => {
-                // After the push the task may run and be gone, and with the last task the runtime: what the wake decision touches
-                // must be kept alive from before the push.
-                // SAFETY: the task is not done, so its runtime is alive (see `owner`).
-                unsafe { Arc::increment_strong_count(shared) };
-                // SAFETY: the count was raised for this one.
-                let shared = unsafe { Arc::from_raw(shared) };
-                shared.inject(runnable);
-            }
-        });
-    }
-
-    fn schedule_blocking(shared: *const (), runnable: Runnable) {
-        let shared = shared.cast::<Self>();
-        // SAFETY: as in `schedule`.
-        unsafe { Arc::increment_strong_count(shared) };
-        // SAFETY: as in `schedule`.
-        let shared = unsafe { Arc::from_raw(shared) };
-        shared.blocking.submit(&shared, runnable);
+        }))
     }
 
     /// Queues a task from outside the workers.
@@ -221,59 +149,6 @@ impl Shared {
         }
     }
 
-    /// Makes a task and queues it, from whatever thread this is.
-    pub(crate) fn spawn<F>(
-        &self,
-        future: F,
-        name: Option<Box<str>>,
-        spawned_at: &'static Location<'static>,
-    ) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        with_worker(|worker| match worker {
-            Some(worker) if ptr::eq(&*worker.shared, self) => {
-                let owner = &worker.place().owner;
-                if owner.is_closed() {
-                    return JoinHandle::refused(Refusal::Stopping);
-                }
-                // SAFETY: see `owner`.
-                let spawned =
-                    unsafe { task::new_task(future, NonNull::from(owner), name, spawned_at) };
-                owner.list(&spawned.runnable);
-                worker.woken(spawned.runnable);
-                spawned.handle
-            }
-            _ => self.spawn_outside(future, name, spawned_at),
-        })
-    }
-
-    fn spawn_outside<F>(
-        &self,
-        future: F,
-        name: Option<Box<str>>,
-        spawned_at: &'static Location<'static>,
-    ) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let door = self.outside_door.lock();
-        if self.outside.is_closed() {
-            // The future's drop is user code: not under the lock.
-            drop(door);
-            return JoinHandle::refused(Refusal::Stopping);
-        }
-        // SAFETY: see `owner`.
-        let spawned =
-            unsafe { task::new_task(future, NonNull::from(&self.outside), name, spawned_at) };
-        self.outside.list(&spawned.runnable);
-        drop(door);
-        self.inject(spawned.runnable);
-        spawned.handle
-    }
-
     /// Everybody to whom tasks may belong.
     fn owners(&self) -> impl Iterator<Item = &Owner> {
         self.places
@@ -292,7 +167,7 @@ impl Shared {
         self.owners().for_each(Owner::sweep_if_worth_it);
     }
 
-    pub(crate) fn all_timers(&self) -> impl Iterator<Item = &Arc<Timers>> {
+    pub(crate) fn all_timers(&self) -> impl Iterator<Item = &Arc<Timers>> + Clone {
         self.places
             .iter()
             .map(|place| &place.timers)
@@ -301,11 +176,6 @@ impl Shared {
 
     pub(crate) fn choice(&self, place: usize) -> Choice {
         Choice::new(self.seed, place as u64)
-    }
-
-    /// Finds a place for a thread inside `block_on`.
-    pub(crate) fn occupy_as_guest(self: &Arc<Self>) -> Option<Worker> {
-        (self.threads..self.places.len()).find_map(|index| Worker::occupy(self, index))
     }
 
     /// Registers a thread that wants a place, to be unparked when one becomes free.
@@ -393,11 +263,17 @@ impl Shared {
         for place in &self.places {
             place.parker.unpark();
         }
-        self.monitor.interrupt();
+        self.watch.interrupt();
         let waiting = std::mem::take(&mut *self.waiting.lock());
         for parker in waiting {
             parker.unpark();
         }
+    }
+
+    /// One more thread that a shutdown waits for, until the value is dropped.
+    pub(super) fn count_thread(self: &Arc<Self>) -> Alive {
+        *self.alive.lock() += 1;
+        Alive(self.clone())
     }
 
     /// Waits until all worker threads have ended, at most for `timeout`. Returns how many are left.
@@ -444,16 +320,25 @@ impl Shared {
     }
 }
 
+/// A thread of the runtime.
+#[derive(Debug)]
+pub(super) struct Alive(Arc<Shared>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let mut alive = self.0.alive.lock();
+        *alive -= 1;
+        if *alive == 0 {
+            self.0.all_ended.notify_all();
+        }
+    }
+}
+
 /// An owner whose tasks are queued by the runtime `this`.
 ///
 /// The runtime outlives every task that is not done: each of its threads, and each thread that drains it during a shutdown, holds it
 /// until no task lives; and where a shutdown gives up, the runtime is leaked on purpose (`Runtime::drop`).
-fn owner(this: &Weak<Shared>) -> Owner {
+fn owner(this: &Weak<Shared>, schedule: fn(*const (), Runnable)) -> Owner {
     // SAFETY: see above.
-    unsafe { Owner::new(Shared::schedule, this.as_ptr().cast()) }
-}
-
-fn blocking_owner(this: &Weak<Shared>) -> Owner {
-    // SAFETY: as in `owner`; each thread of the pool holds the runtime, too.
-    unsafe { Owner::new(Shared::schedule_blocking, this.as_ptr().cast()) }
+    unsafe { Owner::new(schedule, this.as_ptr().cast()) }
 }

@@ -1,8 +1,12 @@
 //! A thread that occupies a place and runs tasks.
 
+use super::choice::Choice;
 use super::idle::Idle;
+use super::place::Place;
 use super::queue::LocalQueue;
-use super::{Choice, Context, LIFO_PER_ROUND, MAINTENANCE, Place, Root, Shared, WORTH_A_WAKE_NS};
+use super::root::Root;
+use super::shared::Shared;
+use super::{LIFO_PER_ROUND, MAINTENANCE, WORTH_A_WAKE_NS};
 use crate::observe::Hooks;
 use crate::task::{Ran, Runnable};
 use lenio_sync::budget;
@@ -55,7 +59,7 @@ impl Worker {
         let queue = place.vacant.lock().take()?;
         place.parker.adopt();
         shared.note_occupied();
-        shared.monitor.note_activity();
+        shared.watch.note_activity();
         Some(Self {
             shared: shared.clone(),
             place: place.clone(),
@@ -87,20 +91,22 @@ impl Worker {
         &self.shared.idle
     }
 
+    /// Finds a place for a thread inside `block_on`.
+    pub(crate) fn occupy_as_guest(shared: &Arc<Shared>) -> Option<Self> {
+        (shared.threads..shared.places.len()).find_map(|index| Self::occupy(shared, index))
+    }
+
     /// Works until the runtime has ended.
-    pub(crate) fn run(self) {
-        let context = Context::enter_worker(&self);
+    pub(crate) fn run(&self) {
         loop {
             while let Some(runnable) = self.next() {
                 self.poll(runnable);
             }
             if self.is_over() {
-                break;
+                return;
             }
             self.rest(None);
         }
-        drop(context);
-        self.leave();
     }
 
     /// Works until `future` is ready. May be called from within a poll on this very worker: then the tasks of this place go on, the
@@ -112,13 +118,14 @@ impl Worker {
     ) -> F::Output {
         let waker = root.waker();
         loop {
+            self.tick();
             if self.may_bypass() && root.take() {
                 if let Poll::Ready(output) = self.poll_root(future.as_mut(), &waker) {
                     return output;
                 }
                 continue;
             }
-            if let Some(runnable) = self.next() {
+            if let Some(runnable) = self.next_queued() {
                 self.poll(runnable);
                 continue;
             }
@@ -129,23 +136,22 @@ impl Worker {
         }
     }
 
-    /// Works for a stopping runtime without worker threads until no task lives, or for `grace`; then leaves. Returns whether none lives.
-    pub(crate) fn drain(self, grace: Duration) -> bool {
+    /// Works for a stopping runtime without worker threads until no task lives, or for `grace`. Returns whether none lives.
+    pub(crate) fn drain(&self, grace: Duration) -> bool {
         let clock = Clock::real();
         let until = clock.now() + grace;
-        let context = Context::enter_worker(&self);
-        let over = loop {
+        loop {
             let over = self.is_over();
             self.take_injected();
             while let Some(runnable) = self.next() {
                 self.poll(runnable);
             }
             if over || self.is_over() {
-                break true;
+                return true;
             }
             let left = until.duration_since(clock.now());
             if left.is_zero() {
-                break false;
+                return false;
             }
             // A task lives that is not queued: it runs further up this stack, or a foreign thread is about to push it here.
             if self.shared.injector.is_empty() {
@@ -153,10 +159,7 @@ impl Worker {
                     .parker
                     .park(Some(left.min(Duration::from_millis(1))));
             }
-        };
-        drop(context);
-        self.leave();
-        over
+        }
     }
 
     fn poll_root<F: Future>(
@@ -185,12 +188,23 @@ impl Worker {
     /// The next task to poll, by the order that the module describes.
     #[inline]
     fn next(&self) -> Option<Runnable> {
+        self.tick();
+        self.next_queued()
+    }
+
+    /// Counts a poll that is about to happen; maintenance is due every [`MAINTENANCE`] of them.
+    #[inline(always)]
+    fn tick(&self) {
         let tick = self.tick.get();
         if tick >= MAINTENANCE {
             self.maintain();
         } else {
             self.tick.set(tick + 1);
         }
+    }
+
+    #[inline]
+    fn next_queued(&self) -> Option<Runnable> {
         if self.may_bypass() {
             if let Some(runnable) = self.place().lifo.take() {
                 self.note_bypass();

@@ -14,13 +14,14 @@
 //! | `DONE`, handle had interest at that moment | outcome until taken | the handle |
 //! | `DONE` otherwise | outcome, dropped at once | the finisher |
 
+use super::error::JoinError;
 use super::header::{Base, Extension, Header, JoinerSlot, VTable};
 use super::id::TaskId;
 use super::join::JoinHandle;
 use super::owned::Owner;
-use super::runnable::{Runnable, poll_waker};
+use super::runnable::Runnable;
 use super::state::State;
-use super::{JoinError, drop_payload, memory};
+use super::{contain, drop_payload, memory, waker};
 use lenio_sync::primitive::UnsafeCell;
 use lenio_sync::primitive::atomic::{AtomicPtr, AtomicU32};
 use std::any::Any;
@@ -91,7 +92,7 @@ pub(crate) unsafe fn new_local<F: Future>(
                 state: State::new(),
                 vtable: &VTables::<F>::VTABLE,
                 next: AtomicPtr::new(ptr::null_mut()),
-                owner,
+                owner: owner.cast(),
                 extension,
                 spawned_at,
                 id: TaskId::next(),
@@ -114,31 +115,6 @@ pub(crate) unsafe fn new_local<F: Future>(
     // SAFETY: `State::new` counts the handle's reference and its interest, and the outcome has the type F::Output.
     let handle = unsafe { JoinHandle::from_raw(task) };
     Spawned { runnable, handle }
-}
-
-/// Gives up one reference.
-///
-/// # Safety
-///
-/// The caller owns a reference and does not use it afterwards.
-pub(super) unsafe fn drop_reference(task: NonNull<Header>) {
-    // SAFETY: the reference is alive until here.
-    if unsafe { task.as_ref() }.state.drop_reference() {
-        // SAFETY: that was the last one.
-        unsafe { free(task) };
-    }
-}
-
-/// Frees a task whose last reference is gone.
-///
-/// # Safety
-///
-/// No reference is left, and the future and the outcome are gone.
-pub(super) unsafe fn free(task: NonNull<Header>) {
-    // SAFETY: nobody else is left, so the header may still be read here.
-    let vtable = unsafe { task.as_ref() }.vtable;
-    // SAFETY: passed on.
-    unsafe { (vtable.free)(task) };
 }
 
 struct VTables<F>(std::marker::PhantomData<F>);
@@ -167,8 +143,10 @@ impl<F: Future> Cell<F> {
     /// The stage is the future and belongs to the caller.
     unsafe fn poll_future(&self, cx: &mut Context<'_>) -> Poll<F::Output> {
         self.stage.with_mut(|stage| {
-            // SAFETY: the stage is the future and nobody else touches it, by contract.
-            let future = unsafe { &mut *(*stage).future };
+            // SAFETY: nobody else touches the stage, by contract.
+            let stage = unsafe { &mut *stage };
+            // SAFETY: the stage is the future, by contract.
+            let future = unsafe { &mut *stage.future };
             // SAFETY: the cell is never moved, and the future is dropped in place.
             unsafe { Pin::new_unchecked(future) }.poll(cx)
         })
@@ -179,8 +157,10 @@ impl<F: Future> Cell<F> {
     /// The stage is the future and belongs to the caller; afterwards it is empty, also if the drop panics.
     unsafe fn drop_future(&self) -> Result<(), Box<dyn Any + Send>> {
         self.stage.with_mut(|stage| {
-            // SAFETY: the stage is the future and nobody else touches it, by contract.
-            let future = unsafe { &mut (*stage).future };
+            // SAFETY: nobody else touches the stage, by contract.
+            let stage = unsafe { &mut *stage };
+            // SAFETY: the stage is the future, by contract.
+            let future = unsafe { &mut stage.future };
             // SAFETY: dropped once: the stage counts as empty from here on.
             catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }))
         })
@@ -204,8 +184,10 @@ impl<F: Future> Cell<F> {
     /// The stage is the outcome and belongs to the caller; afterwards it is empty.
     unsafe fn take_outcome(&self) -> Result<F::Output, JoinError> {
         self.stage.with_mut(|stage| {
-            // SAFETY: the stage is the outcome and nobody else touches it, by contract.
-            let outcome = unsafe { &mut (*stage).outcome };
+            // SAFETY: nobody else touches the stage, by contract.
+            let stage = unsafe { &mut *stage };
+            // SAFETY: the stage is the outcome, by contract.
+            let outcome = unsafe { &mut stage.outcome };
             // SAFETY: taken once, by contract.
             unsafe { ManuallyDrop::take(outcome) }
         })
@@ -219,7 +201,7 @@ unsafe fn poll<F: Future>(task: NonNull<Header>) -> bool {
     // SAFETY: RUNNING keeps the cell alive.
     let cell = unsafe { cell::<F>(task) };
     // SAFETY: RUNNING is held for as long as the waker is used.
-    let waker = unsafe { poll_waker(task) };
+    let waker = unsafe { waker::borrowed(task) };
     let mut cx = Context::from_waker(&waker);
     // SAFETY: RUNNING makes the stage ours, and before DONE it is the future.
     let polled = catch_unwind(AssertUnwindSafe(|| unsafe { cell.poll_future(&mut cx) }));
@@ -234,7 +216,7 @@ unsafe fn poll<F: Future>(task: NonNull<Header>) -> bool {
         (outcome, Ok(())) => outcome,
         (Ok(output), Err(payload)) => {
             // The future failed while it was torn down: that is the task's outcome. Its output goes first, and in peace.
-            super::contain(move || drop(output));
+            contain(move || drop(output));
             Err(JoinError::panicked(cell.base.header.id, payload))
         }
         (Err(first), Err(second)) => {
@@ -284,9 +266,9 @@ unsafe fn drop_output<F: Future>(task: NonNull<Header>) {
     // SAFETY: the output is the caller's.
     let outcome = unsafe { cell.take_outcome() };
     match outcome {
-        Ok(output) if std::mem::needs_drop::<F::Output>() => super::contain(move || drop(output)),
+        Ok(output) if std::mem::needs_drop::<F::Output>() => contain(move || drop(output)),
         Ok(_) => {}
-        Err(error) => super::contain(move || drop(error)),
+        Err(error) => contain(move || drop(error)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a task has no output.
 
-use super::TaskId;
+use super::id::TaskId;
 use std::any::Any;
 use std::fmt;
 use std::sync::Mutex;

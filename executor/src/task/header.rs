@@ -14,14 +14,11 @@
 //! | `owned_next` | the owner's list, under its rules (see `owned`) | while listed |
 //! | `joiner` | the handle, or the finisher: see `JOIN_WAKER` in [`State`] | |
 
-use super::TaskId;
-use super::owned::Owner;
+use super::id::TaskId;
 use super::state::State;
-use super::waker;
-use lenio_sync::primitive::atomic::{AtomicPtr, AtomicU32, Ordering};
+use lenio_sync::primitive::atomic::{AtomicPtr, AtomicU32};
 use std::panic::Location;
-use std::ptr::{self, NonNull};
-use std::task::Waker;
+use std::ptr::NonNull;
 
 /// What differs from future to future, as functions on the untyped cell.
 pub(super) struct VTable {
@@ -44,7 +41,8 @@ pub(crate) struct Header {
     pub(super) vtable: &'static VTable,
     /// The next task in the injector.
     pub(crate) next: AtomicPtr<Header>,
-    pub(super) owner: NonNull<Owner>,
+    /// The `Owner`. Untyped here, because the owner's list is made of headers.
+    pub(super) owner: NonNull<()>,
     pub(super) extension: *mut Extension,
     pub(super) spawned_at: &'static Location<'static>,
     pub(super) id: TaskId,
@@ -94,53 +92,33 @@ impl Header {
     }
 }
 
-/// The waker of whoever waits for the task, in one word.
+/// The word that holds the waker of whoever waits for the task; see `joiner`.
+pub(super) struct JoinerSlot(pub(super) AtomicPtr<()>);
+
+/// Gives up one reference.
 ///
-/// A waker of a lenio task is stored as the pointer to that task; any other is boxed, and bit 0 says so. Who may fill and empty the
-/// slot is decided by `JOIN_WAKER`; the word itself is swapped as a whole, so that a mistake there could leak but never free twice.
-pub(super) struct JoinerSlot(AtomicPtr<()>);
-
-impl JoinerSlot {
-    pub(super) fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
-    }
-
-    /// Stores `waker`. The slot belongs to the caller, and it is empty.
-    pub(super) fn put(&self, waker: Waker) {
-        let word = match waker::into_task(waker) {
-            Ok(task) => task.as_ptr().cast::<()>(),
-            Err(foreign) => Box::into_raw(Box::new(foreign))
-                .cast::<()>()
-                .map_addr(|address| address | FOREIGN),
-        };
-        // ORDERING: Relaxed: published by the Release in `State::give_waker`, which follows.
-        let before = self.0.swap(word, Ordering::Relaxed);
-        debug_assert!(before.is_null());
-    }
-
-    /// Takes the waker out, if there is one. The slot belongs to the caller.
-    pub(super) fn take(&self) -> Option<Waker> {
-        // ORDERING: Relaxed: made visible by the Acquire in `State::finish`, `take_back_waker` or `drop_handle`, which came before.
-        let word = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
-        if word.addr() & FOREIGN == 0 {
-            let task = NonNull::new(word.cast::<Header>())?;
-            // SAFETY: `put` stored the pointer together with the waker's reference, and the swap took the only copy.
-            return Some(unsafe { waker::from_task(task) });
-        }
-        let boxed = word.map_addr(|address| address & !FOREIGN).cast::<Waker>();
-        // SAFETY: `put` made this pointer from a Box, and the swap took the only copy.
-        Some(*unsafe { Box::from_raw(boxed) })
-    }
-
-    /// Whether the slot holds the lenio task that `other` wakes. A foreign waker never matches: it may be gone by now.
-    pub(super) fn holds_task_of(&self, other: &Waker) -> bool {
-        // ORDERING: Relaxed: compared, never followed. A finisher that empties the slot meanwhile wakes that very task.
-        let word = self.0.load(Ordering::Relaxed);
-        waker::task_of(other).is_some_and(|task| task.as_ptr().cast::<()>() == word)
+/// # Safety
+///
+/// The caller owns a reference and does not use it afterwards.
+pub(super) unsafe fn drop_reference(task: NonNull<Header>) {
+    // SAFETY: the reference is alive until here.
+    if unsafe { task.as_ref() }.state.drop_reference() {
+        // SAFETY: that was the last one.
+        unsafe { free(task) };
     }
 }
 
-const FOREIGN: usize = 1;
+/// Frees a task whose last reference is gone.
+///
+/// # Safety
+///
+/// No reference is left, and the future and the outcome are gone.
+pub(super) unsafe fn free(task: NonNull<Header>) {
+    // SAFETY: nobody else is left, so the header may still be read here.
+    let vtable = unsafe { task.as_ref() }.vtable;
+    // SAFETY: passed on.
+    unsafe { (vtable.free)(task) };
+}
 
 const _: () = assert!(lenio_sync::primitive::MODEL || size_of::<Header>() <= 64);
 const _: () = assert!(lenio_sync::primitive::MODEL || size_of::<Base>() <= 80);

@@ -4,10 +4,12 @@
 )]
 //! Waiting for a task's outcome.
 
-use super::header::{Base, Header};
+use super::contain;
+use super::error::JoinError;
+use super::header::{Base, Header, drop_reference};
+use super::id::TaskId;
 use super::runnable::Runnable;
 use super::state::Wake;
-use super::{JoinError, TaskId, drop_reference};
 use lenio_sync::budget;
 use std::fmt;
 use std::marker::PhantomData;
@@ -215,7 +217,7 @@ impl<T> Drop for JoinHandle<T> {
         let verdict = base.header.state.drop_handle();
         if verdict.drop_waker {
             let waker = base.joiner.take();
-            super::contain(move || drop(waker));
+            contain(move || drop(waker));
         }
         if verdict.drop_output {
             // SAFETY: the verdict makes the output ours, and it was not taken (`self.task` would be None).

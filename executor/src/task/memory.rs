@@ -2,8 +2,8 @@
 //! Where task cells live: the allocator, behind a small cache per thread.
 //!
 //! Tasks come and go by the million, in a few sizes, and a sweep frees dozens of them at once; the allocator's own cache is too short
-//! for that. So each thread keeps up to [`KEEP`] freed blocks per size and hands them out again. A block is kept by the thread that
-//! frees it; what is too much goes back to the allocator, and so does everything when the thread ends.
+//! for that. So each thread keeps up to [`KEEP`] bytes of freed blocks, by size, and hands them out again. A block is kept by the
+//! thread that frees it; what is too much goes back to the allocator, and so does everything when the thread ends.
 //!
 //! Debug builds keep nothing: every cell is then the allocator's, from birth to death, and a sanitizer sees every use after that.
 
@@ -11,8 +11,8 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 
-/// Blocks that a thread keeps per size.
-const KEEP: usize = if cfg!(debug_assertions) { 0 } else { 512 };
+/// Bytes that a thread keeps, over all sizes.
+const KEEP: usize = if cfg!(debug_assertions) { 0 } else { 1 << 20 };
 
 /// Sizes are 8 more than a multiple of 16, because that is what fits a chunk of the common allocators without a rest.
 const STEP: usize = 16;
@@ -22,17 +22,14 @@ const ALIGN: usize = 16;
 const CLASSES: usize = 64;
 
 thread_local! {
-    static CACHE: RefCell<Cache> = const { RefCell::new(Cache { lists: [const { List { first: None, len: 0 } }; CLASSES] }) };
+    static CACHE: RefCell<Cache> = const { RefCell::new(Cache { lists: [None; CLASSES], kept: 0 }) };
 }
 
+/// Free blocks by size class; each holds the address of the next of its class.
 struct Cache {
-    lists: [List; CLASSES],
-}
-
-/// Free blocks of one size, each holding the address of the next.
-struct List {
-    first: Option<NonNull<Block>>,
-    len: usize,
+    lists: [Option<NonNull<Block>>; CLASSES],
+    /// Their sizes, added up.
+    kept: usize,
 }
 
 struct Block {
@@ -68,7 +65,7 @@ pub(super) fn allocate<T>() -> NonNull<T> {
         return fresh(layout).cast();
     };
     let kept = CACHE
-        .try_with(|cache| cache.borrow_mut().lists[class].pop())
+        .try_with(|cache| cache.borrow_mut().pop(class))
         .ok()
         .flatten();
     match kept {
@@ -91,7 +88,7 @@ pub(super) unsafe fn release<T>(memory: NonNull<T>) {
             // A thread that is ending has no cache any more.
             let kept = CACHE.try_with(|cache| {
                 // SAFETY: the block is free, and at least as large as a `Block` (class_layout).
-                unsafe { cache.borrow_mut().lists[class].push(block) }
+                unsafe { cache.borrow_mut().push(class, block, KEEP) }
             });
             if kept.unwrap_or(false) {
                 return;
@@ -114,38 +111,39 @@ fn fresh(layout: Layout) -> NonNull<u8> {
     }
 }
 
-impl List {
+impl Cache {
     #[inline]
-    fn pop(&mut self) -> Option<NonNull<Block>> {
-        let block = self.first?;
+    fn pop(&mut self, class: usize) -> Option<NonNull<Block>> {
+        let block = self.lists[class]?;
         // SAFETY: a kept block is free memory that starts with a `Block`, written by `push`.
-        self.first = unsafe { block.as_ref() }.next;
-        self.len -= 1;
+        self.lists[class] = unsafe { block.as_ref() }.next;
+        self.kept -= class_layout(class).size();
         Some(block)
     }
 
-    /// False: the list is full, and the block is the caller's still.
+    /// False: with this block more than `keep` bytes would be kept; it is the caller's still.
     ///
     /// # Safety
     ///
     /// `block` is free, aligned for and as large as a `Block`.
     #[inline]
-    unsafe fn push(&mut self, block: NonNull<Block>) -> bool {
-        if self.len >= KEEP {
+    unsafe fn push(&mut self, class: usize, block: NonNull<Block>, keep: usize) -> bool {
+        let kept = self.kept + class_layout(class).size();
+        if kept > keep {
             return false;
         }
+        self.kept = kept;
+        let next = self.lists[class].replace(block);
         // SAFETY: by contract.
-        unsafe { block.write(Block { next: self.first }) };
-        self.first = Some(block);
-        self.len += 1;
+        unsafe { block.write(Block { next }) };
         true
     }
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        for (class, list) in self.lists.iter_mut().enumerate() {
-            while let Some(block) = list.pop() {
+        for class in 0..CLASSES {
+            while let Some(block) = self.pop(class) {
                 // SAFETY: allocated by `fresh` with the layout of its class.
                 unsafe { dealloc(block.as_ptr().cast(), class_layout(class)) };
             }
@@ -175,22 +173,22 @@ mod tests {
     }
 
     #[test]
-    fn a_list_hands_out_what_it_was_given_last_first() {
-        let mut list = List {
-            first: None,
-            len: 0,
+    fn a_cache_hands_out_what_it_was_given_last_first_and_keeps_no_more_than_it_may() {
+        let class = class(Layout::new::<[u64; 4]>()).unwrap();
+        let size = class_layout(class).size();
+        let mut cache = Cache {
+            lists: [None; CLASSES],
+            kept: 0,
         };
-        let blocks = [allocate::<[u64; 4]>(), allocate::<[u64; 4]>()];
-        for block in blocks {
+        let blocks: [NonNull<[u64; 4]>; 3] = std::array::from_fn(|_| allocate());
+        for (block, kept) in blocks.into_iter().zip([true, true, false]) {
             // SAFETY: just allocated, and nobody else uses it.
-            let kept = unsafe { list.push(block.cast()) };
-            assert_eq!(kept, KEEP > 0);
+            assert_eq!(unsafe { cache.push(class, block.cast(), 2 * size) }, kept);
         }
-        if KEEP > 0 {
-            assert_eq!(list.pop(), Some(blocks[1].cast()));
-            assert_eq!(list.pop(), Some(blocks[0].cast()));
-        }
-        assert_eq!(list.pop(), None);
+        assert_eq!(cache.pop(class), Some(blocks[1].cast()));
+        assert_eq!(cache.pop(class), Some(blocks[0].cast()));
+        assert_eq!(cache.pop(class), None);
+        assert_eq!(cache.kept, 0);
         for block in blocks {
             // SAFETY: from `allocate` for this type.
             unsafe { release(block) };

@@ -9,7 +9,7 @@
 //!
 //! - `state` is the word that decides who may do what; read it first.
 //! - `header` and `cell` are the untyped and the typed part of the memory.
-//! - `waker`, `runnable` and `join` are the three ways to hold a task: to wake it, to poll it, to wait for it.
+//! - `waker`, `runnable` and `join` are the three ways to hold a task: to wake it, to poll it, to wait for it. `run` is the polling.
 //! - `owned` is the list of the living.
 
 mod cell;
@@ -17,10 +17,12 @@ mod error;
 mod header;
 mod id;
 mod join;
+mod joiner;
 mod memory;
 #[cfg(all(test, lenio_loom))]
 mod models;
 mod owned;
+mod run;
 mod runnable;
 mod state;
 mod waker;
@@ -32,9 +34,8 @@ pub use id::TaskId;
 pub use join::JoinHandle;
 pub(crate) use join::Refusal;
 pub(crate) use owned::Owner;
-pub(crate) use runnable::{Ran, Runnable};
-
-use cell::{drop_reference, free};
+pub(crate) use run::Ran;
+pub(crate) use runnable::Runnable;
 
 /// Runs foreign code that may panic where a panic must go no further: it was caused by nobody who could be told.
 ///

@@ -20,8 +20,7 @@
 //! | `next` of a listed task | its queue while it is queued; the finisher retires it by pointing it at [`RETIRED`] | |
 //! | a listed task's memory | kept alive by the list's reference, given up by the sweeper | once it is retired |
 
-use super::cell::{drop_reference, free};
-use super::header::{Base, Header};
+use super::header::{Base, Header, drop_reference, free};
 use super::runnable::Runnable;
 use super::state::Wake;
 use lenio_sync::primitive::Mutex;
@@ -74,6 +73,16 @@ impl Owner {
             schedule,
             scheduler,
         }
+    }
+
+    /// The owner of a task.
+    ///
+    /// # Safety
+    ///
+    /// The task is not retired, or the caller runs inside the owner's scheduler: then the owner is alive for `'a`.
+    pub(super) unsafe fn of<'a>(task: &Header) -> &'a Self {
+        // SAFETY: every cell is made with an owner (`new_local`), which outlives its tasks.
+        unsafe { task.owner.cast::<Self>().as_ref() }
     }
 
     pub(super) fn schedule(&self, runnable: Runnable) {

@@ -30,8 +30,13 @@
 //!                                                  DONE  --- last reference ---> memory freed
 //! ```
 //!
-//! 1. [`State::new`] 2. the holder of the runnable calls [`State::start_poll`] 3. [`State::wake`], [`State::wake_by_value`],
-//! [`State::cancel`], from any thread 4./5. the poller calls [`State::end_poll`] 6. the poller calls [`State::finish`].
+//! | arrow | event | function |
+//! |---|---|---|
+//! | 1 | spawn | [`State::new`] |
+//! | 2 | whoever holds the runnable begins to poll | [`State::start_poll`] |
+//! | 3 | any thread wakes or cancels | [`State::wake`], [`State::wake_by_value`], [`State::cancel`] |
+//! | 4, 5 | the poll returned `Pending` | [`State::end_poll`] |
+//! | 6 | the future is gone | [`State::finish`] |
 //!
 //! # What each transition owes
 //!
@@ -281,7 +286,7 @@ impl State {
         // ORDERING: Relaxed: the caller holds a reference already, nothing is published by counting.
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
         // 2^55 leaked references would have to exist at once: each is at least a pointer in memory that nobody has.
-        debug_assert!(before >= REFERENCE && before < u64::MAX / 2);
+        debug_assert!((REFERENCE..u64::MAX / 2).contains(&before));
     }
 
     /// Whether the caller, who holds a reference to a retired task, is its only holder. Then nobody can become another one.

@@ -10,7 +10,7 @@
 //! After a waker has submitted the task it touches neither the task nor the scheduler again: another worker may already have run
 //! and freed both.
 
-use super::header::Header;
+use super::header::{self, Header};
 use super::runnable::Runnable;
 use super::state::Wake;
 use std::mem::ManuallyDrop;
@@ -23,7 +23,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, dr
 ///
 /// # Safety
 ///
-/// The task outlives the returned waker.
+/// The caller holds `RUNNING` for as long as the waker is used: a running task is not done, hence alive.
 pub(super) unsafe fn borrowed(task: NonNull<Header>) -> ManuallyDrop<Waker> {
     // SAFETY: by contract the task outlives it; ManuallyDrop keeps it from giving up a reference that it does not hold.
     ManuallyDrop::new(unsafe { from_task(task) })
@@ -84,7 +84,7 @@ unsafe fn wake(data: *const ()) {
         // SAFETY: the verdict is the right to poll; a task that is not done keeps itself alive.
         Wake::Submit => unsafe { Runnable::from_raw(task) }.submit(),
         // SAFETY: the verdict says that this was the last reference.
-        Wake::Free => unsafe { super::free(task) },
+        Wake::Free => unsafe { header::free(task) },
     }
 }
 
@@ -105,5 +105,5 @@ unsafe fn wake_by_ref(data: *const ()) {
 /// `data` is the data of a waker of this vtable whose reference the caller gives up.
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker's reference goes to `drop_reference`.
-    unsafe { super::drop_reference(task(data)) };
+    unsafe { header::drop_reference(task(data)) };
 }
