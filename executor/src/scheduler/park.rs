@@ -3,6 +3,7 @@
 use super::worker::Worker;
 use crate::observe::Hooks;
 use crate::task::contain;
+use lenio_net::reactor::PreciseWaits;
 use lenio_sync::wait::WakeBatch;
 use lenio_time::Instant;
 use std::time::Duration;
@@ -45,6 +46,9 @@ impl Worker {
         batch: &mut WakeBatch,
     ) {
         let shared = &self.shared;
+        if deadline.is_some() && !shared.clock.is_virtual() {
+            self.precise.get_or_init(PreciseWaits::new);
+        }
         loop {
             let timeout = match deadline {
                 None => None,

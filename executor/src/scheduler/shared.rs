@@ -162,9 +162,10 @@ impl Shared {
         self.owners().map(Owner::living).sum()
     }
 
-    /// Lets go of finished tasks where that pays. For workers that have nothing better to do.
-    pub(crate) fn sweep(&self) {
-        self.owners().for_each(Owner::sweep_if_worth_it);
+    /// Takes a step towards letting go of finished tasks, where that pays. Returns whether there is more to do.
+    pub(crate) fn sweep(&self) -> bool {
+        self.owners()
+            .fold(false, |more, owner| owner.sweep_if_worth_it() | more)
     }
 
     pub(crate) fn all_timers(&self) -> impl Iterator<Item = &Arc<Timers>> + Clone {

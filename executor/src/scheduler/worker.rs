@@ -9,9 +9,10 @@ use super::shared::Shared;
 use super::{LIFO_PER_ROUND, MAINTENANCE, WORTH_A_WAKE_NS};
 use crate::observe::Hooks;
 use crate::task::{Ran, Runnable};
+use lenio_net::reactor::PreciseWaits;
 use lenio_sync::budget;
 use lenio_time::{Clock, Instant};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
@@ -36,6 +37,10 @@ pub(crate) struct Worker {
     sampled_at: Cell<Option<Instant>>,
     /// When maintenance last looked at the reactor.
     looks: Cell<Looks>,
+    /// Made when this thread first waits for a timer.
+    pub(super) precise: OnceCell<PreciseWaits>,
+    /// When maintenance last asked for help.
+    helped: Cell<Instant>,
     /// Whether this place counts as searching in the idle words.
     searching: Cell<bool>,
 }
@@ -51,6 +56,8 @@ struct Looks {
 const LOOK_INTERVAL: Duration = Duration::from_micros(50);
 /// and after this many maintenances in any case.
 const MAX_SKIPPED: u32 = 15;
+/// Between two wakes of sleepers for small work: twenty times what a wake costs.
+const HELP_INTERVAL: Duration = Duration::from_micros(100);
 
 impl Worker {
     /// Occupies a place, if nobody else does. The calling thread is the worker from then on.
@@ -74,6 +81,8 @@ impl Worker {
                 last: shared.clock.now(),
                 skipped: 0,
             }),
+            precise: OnceCell::new(),
+            helped: Cell::new(shared.clock.now()),
             searching: Cell::new(false),
         })
     }
@@ -302,6 +311,7 @@ impl Worker {
         self.estimate(now);
         self.take_injected();
         self.turn_timers(now);
+        self.help_wanted(now);
         // A look at the reactor is a system call: after very short polls it waits until some time has passed, or many polls.
         let looks = self.looks.get();
         if looks.skipped >= MAX_SKIPPED || now.duration_since(looks.last) >= LOOK_INTERVAL {
@@ -316,8 +326,18 @@ impl Worker {
                 ..looks
             });
         }
+        self.place().owner.sweep_if_worth_it();
         if self.shared.is_stopping() {
             self.place().owner.cancel_all();
+        }
+    }
+
+    /// Wakes a sleeper for work that has been waiting here since the last maintenance, however short the polls are: a task may be worth
+    /// more than its next poll. At most once per [`HELP_INTERVAL`], which bounds what is lost if it was not.
+    fn help_wanted(&self, now: Instant) {
+        if self.queue.len() > 0 && now.duration_since(self.helped.get()) >= HELP_INTERVAL {
+            self.helped.set(now);
+            self.wake_help();
         }
     }
 
@@ -370,7 +390,10 @@ impl Worker {
         if self.search() {
             return;
         }
-        self.shared.sweep();
+        if self.shared.sweep() {
+            // More to tidy up, in small steps: look for work in between.
+            return;
+        }
         // Before the last look: the hook may spawn and wake.
         Hooks::call(&self.shared.hooks.park);
         self.idle_words().sleep(self.index);

@@ -1,10 +1,10 @@
 #![expect(unsafe_code, reason = "an intrusive list of counted tasks")]
 //! The list of living tasks, so that a shutdown and a dump find every one of them.
 //!
-//! Each worker has an [`Owner`], and so has everything else that spawns. A task is pushed at birth: one exchange, no lock, no
-//! allocation. It is *not* unlinked when it finishes; the finisher marks it as retired and counts it as dead, and whoever finds that
-//! half of a list is dead sweeps it. So a finished task costs about two visits, no lock is shared between spawning and finishing
-//! workers, and a list holds at most as many dead as living tasks, plus [`SWEEP_AT`].
+//! Each worker has an [`Owner`], and so has everything else that spawns. A task is pushed at birth: two stores, no lock, no allocation. It is *not* unlinked when it finishes; the finisher marks it as retired and counts it as dead. When half of a list is
+//! dead a *pass* begins, which unlinks the dead, [`STEP`] visits at a time: at spawns, at maintenance, and before a worker would park.
+//! So a finished task costs about two visits, no lock is shared between spawning and finishing workers, nobody ever walks a
+//! long list in one go, and a list holds about as many dead as living tasks at most, plus [`SWEEP_AT`].
 //!
 //! The list's reference is what keeps a task alive until it is retired: neither its queue nor its poll counts one.
 //!
@@ -15,7 +15,7 @@
 //!
 //! | what | who | when |
 //! |---|---|---|
-//! | `head` | anybody pushes by exchange; the sweeper takes all and puts the living back | |
+//! | `head` | the lister pushes; nobody else writes it: a pass begins behind the first task | |
 //! | `owned_next` of a listed task | the pusher before the push; then whoever holds `sweeping` | |
 //! | `next` of a listed task | its queue while it is queued; the finisher retires it by pointing it at [`RETIRED`] | |
 //! | a listed task's memory | kept alive by the list's reference, given up by the sweeper | once it is retired |
@@ -27,8 +27,10 @@ use lenio_sync::primitive::Mutex;
 use lenio_sync::primitive::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::ptr::{self, NonNull};
 
-/// Dead tasks that a list may hold before it is swept.
-pub(crate) const SWEEP_AT: usize = 64;
+/// Dead tasks that a list may hold before a pass begins.
+const SWEEP_AT: usize = 64;
+/// Tasks that one step of a pass visits: a few microseconds at most.
+const STEP: usize = 64;
 
 /// Who the tasks of one worker, or of one spawner outside the workers, belong to.
 ///
@@ -45,12 +47,18 @@ pub(crate) struct Owner {
     /// Tasks that were swept. Written under `sweeping`.
     swept: AtomicUsize,
     closed: AtomicBool,
-    sweeping: Mutex<()>,
+    /// Whether a pass is under way. Written under `sweeping`.
+    passing: AtomicBool,
+    sweeping: Mutex<Pass>,
     schedule: fn(*const (), Runnable),
     scheduler: *const (),
 }
 
-// SAFETY: `scheduler` forbids the auto traits. It is only handed back to `schedule`, whose author vouches for it (`Owner::new`).
+/// Where a pass stands: at a task that stays, whose successor is next.
+struct Pass(Option<NonNull<Header>>);
+
+// SAFETY: `scheduler` and the pass forbid the auto traits. A pass points to a listed task, which is alive and is unlinked only by
+// whoever holds the lock around the pass. `scheduler` is only handed back to `schedule`, whose author vouches for it (`Owner::new`).
 unsafe impl Send for Owner {}
 // SAFETY: as above; everything else is atomic or locked.
 unsafe impl Sync for Owner {}
@@ -69,7 +77,8 @@ impl Owner {
             dead_elsewhere: AtomicUsize::new(0),
             swept: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            sweeping: Mutex::new(()),
+            passing: AtomicBool::new(false),
+            sweeping: Mutex::new(Pass(None)),
             schedule,
             scheduler,
         }
@@ -104,22 +113,13 @@ impl Owner {
     unsafe fn push(&self, task: NonNull<Header>) {
         // SAFETY: alive by the reference that the list gets.
         let base = unsafe { Header::base(task) };
-        // ORDERING: Relaxed: a guess for the exchange below.
-        let mut head = self.head.load(Ordering::Relaxed);
-        loop {
-            // ORDERING: Relaxed: published by the exchange.
-            base.owned_next.store(head, Ordering::Relaxed);
-            // ORDERING: Release publishes the link (and the newborn's header) to the Acquire in `for_each` and `sweep`.
-            match self.head.compare_exchange_weak(
-                head,
-                task.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
-        }
+        // ORDERING: Relaxed: only the lister writes `head`, and it is us; what the last lister wrote came with the role.
+        let head = self.head.load(Ordering::Relaxed);
+        // ORDERING: Relaxed: published by the store below.
+        base.owned_next.store(head, Ordering::Relaxed);
+        // ORDERING: Release publishes the link (and the newborn's header) to the Acquire in `walk` and `sweep`. Older tasks were
+        // published by older stores; a later store by the next lister continues from what it saw of this one.
+        self.head.store(task.as_ptr(), Ordering::Release);
     }
 
     /// Marks a finished task as one that nobody works on any more. The caller does not touch it afterwards.
@@ -172,79 +172,63 @@ impl Owner {
         dead <= listed && dead.wrapping_mul(2) >= listed
     }
 
-    /// Lets go of the dead where there are enough of them.
+    /// Takes a step of a pass where one is under way or worth it. Returns whether the pass goes on after it.
     #[inline]
-    pub(crate) fn sweep_if_worth_it(&self) {
-        if self.is_worth_sweeping() {
-            self.sweep();
-        }
+    pub(crate) fn sweep_if_worth_it(&self) -> bool {
+        // ORDERING: Relaxed: a hint; the pass itself is behind the lock.
+        (self.passing.load(Ordering::Relaxed) || self.is_worth_sweeping()) && self.sweep()
     }
 
-    /// Lets go of the dead. Returns at once if somebody walks the list already.
+    /// One step. Returns at once if somebody else is at it.
     #[cold]
-    pub(super) fn sweep(&self) {
-        let Some(_walking) = self.sweeping.try_lock() else {
-            return;
+    pub(super) fn sweep(&self) -> bool {
+        let Some(mut pass) = self.sweeping.try_lock() else {
+            return false;
         };
         // ORDERING: Acquire pairs with the Release in `push`.
-        let mut at = self.head.swap(ptr::null_mut(), Ordering::Acquire);
-        let (mut first, mut last): (*mut Header, Option<NonNull<Header>>) = (ptr::null_mut(), None);
+        let newest = || NonNull::new(self.head.load(Ordering::Acquire));
+        let Some(mut stays) = pass.0.or_else(newest) else {
+            return false;
+        };
         let mut swept = 0;
-        while let Some(task) = NonNull::new(at) {
+        for _ in 0..STEP {
+            // SAFETY: listed, hence alive by the list's reference.
+            let behind = unsafe { &Header::base(stays).owned_next };
+            // ORDERING: Relaxed: ordered by the Acquire above, or by the lock; only we change links while we hold it.
+            let Some(task) = NonNull::new(behind.load(Ordering::Relaxed)) else {
+                pass.0 = None;
+                break;
+            };
             // SAFETY: listed, hence alive by the list's reference.
             let base = unsafe { Header::base(task) };
-            // ORDERING: Relaxed: ordered by the Acquire above; only we change links while `sweeping` is held.
-            at = base.owned_next.load(Ordering::Relaxed);
-            if Self::is_retired(base) {
-                swept += 1;
-                if base.header.state.is_last_reference() {
-                    // SAFETY: the list's reference is the last one, and the task is unlinked.
-                    unsafe { free(task) };
-                } else {
-                    // SAFETY: the list's reference, given up once: the task is unlinked.
-                    unsafe { drop_reference(task) };
-                }
+            if !Self::is_retired(base) {
+                stays = task;
+                pass.0 = Some(stays);
                 continue;
             }
-            match last {
-                None => first = task.as_ptr(),
-                Some(last) => {
-                    // SAFETY: kept in the list, hence alive.
-                    let last = unsafe { Header::base(last) };
-                    // ORDERING: Relaxed: published by the exchange in `put_back`.
-                    last.owned_next.store(task.as_ptr(), Ordering::Relaxed);
-                }
+            // ORDERING: Relaxed: as above.
+            let next = base.owned_next.load(Ordering::Relaxed);
+            // ORDERING: Relaxed: made visible by the lock.
+            behind.store(next, Ordering::Relaxed);
+            pass.0 = Some(stays);
+            swept += 1;
+            if base.header.state.is_last_reference() {
+                // SAFETY: the list's reference is the last one, and the task is unlinked.
+                unsafe { free(task) };
+            } else {
+                // SAFETY: the list's reference, given up once: the task is unlinked.
+                unsafe { drop_reference(task) };
             }
-            last = Some(task);
-        }
-        if let Some(last) = last {
-            self.put_back(first, last);
         }
         // ORDERING: Relaxed: written under `sweeping` only.
         let before = self.swept.load(Ordering::Relaxed);
-        // ORDERING: Relaxed: a statistic, read exactly only under `sweeping`.
+        // ORDERING: Relaxed: a hint for `is_worth_sweeping`.
         self.swept
             .store(before.wrapping_add(swept), Ordering::Relaxed);
-    }
-
-    fn put_back(&self, first: *mut Header, last: NonNull<Header>) {
-        // SAFETY: in the list, hence alive.
-        let last = unsafe { Header::base(last) };
-        // ORDERING: Relaxed: a guess for the exchange below.
-        let mut head = self.head.load(Ordering::Relaxed);
-        loop {
-            // ORDERING: Relaxed: published by the exchange.
-            last.owned_next.store(head, Ordering::Relaxed);
-            // ORDERING: Release as in `push`; tasks pushed meanwhile stay reachable through `last`, and Acquire makes their links,
-            // published by their pushers, part of what this exchange publishes.
-            match self
-                .head
-                .compare_exchange_weak(head, first, Ordering::AcqRel, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
-        }
+        let goes_on = pass.0.is_some();
+        // ORDERING: Relaxed: a hint, see `sweep_if_worth_it`.
+        self.passing.store(goes_on, Ordering::Relaxed);
+        goes_on
     }
 
     /// Calls `f` for each task that is not done. Blocks while somebody sweeps. `f` must not run user code.
@@ -326,18 +310,20 @@ fn add(count: &AtomicUsize) {
 /// What the queue link of a retired task points to. Compared by address, never followed.
 static RETIRED: u64 = 0;
 
-impl Owner {
-    fn is_empty(&self) -> bool {
-        // ORDERING: Relaxed: asked when nobody else is left.
-        self.head.load(Ordering::Relaxed).is_null()
-    }
-}
-
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Nobody spawns here any more, and every task is done: the owner outlives them all.
-        self.sweep();
-        debug_assert!(self.is_empty(), "an owner went before its tasks");
+        // Nobody spawns here any more, and every task is retired: the owner outlives them all.
+        // ORDERING: Acquire pairs with the Release in `push`.
+        let mut at = self.head.load(Ordering::Acquire);
+        while let Some(task) = NonNull::new(at) {
+            // SAFETY: listed, hence alive by the list's reference.
+            let base = unsafe { Header::base(task) };
+            // ORDERING: Relaxed: nobody else is left.
+            at = base.owned_next.load(Ordering::Relaxed);
+            debug_assert!(Self::is_retired(base), "an owner went before its tasks");
+            // SAFETY: the list's reference, given up once: nobody walks the list any more.
+            unsafe { drop_reference(task) };
+        }
     }
 }
 

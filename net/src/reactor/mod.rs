@@ -23,6 +23,7 @@
 //! | `source` | the word together with those who wait for it |
 //! | `table` | token to source, with a generation against stale events |
 //! | `registration` | a source that is known to the kernel, and the operations that wait for it |
+//! | `poller` | the kernel's queue, and the room for what it says |
 //! | `turn` | the right to wait on the kernel, and the delivery of a batch |
 //! | `short_wait` | waits below a millisecond |
 //! | `current` | the reactor of this thread |
@@ -31,6 +32,8 @@
 
 mod current;
 mod error;
+mod poller;
+mod precision;
 mod readiness;
 mod registration;
 mod short_wait;
@@ -40,6 +43,7 @@ mod turn;
 
 pub use current::{EnterGuard, enter};
 pub use error::{NoReactor, ReactorClosed};
+pub use precision::PreciseWaits;
 pub(crate) use readiness::{Direction, Ready, Signs};
 pub use registration::Interest;
 pub(crate) use registration::{Attempt, Leave, Registration};
@@ -50,14 +54,11 @@ use lenio_sync::park::Interrupt;
 use lenio_sync::primitive::Mutex;
 use lenio_sync::primitive::atomic::{AtomicBool, Ordering};
 use lenio_sync::wait::WakeBatch;
+use poller::Poller;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use table::Table;
-use turn::Poller;
-
-/// The token of the reactor's own interrupt; no source ever gets it.
-const INTERRUPT: mio::Token = mio::Token(usize::MAX);
+use table::{INTERRUPT, Table};
 
 /// The kernel's event queue and everything registered with it.
 ///
@@ -123,25 +124,6 @@ impl Reactor {
             attended: AtomicBool::new(false),
             poller: Mutex::new(Poller::new(poll)),
         }))
-    }
-
-    /// Takes the right to wait on the kernel, if nobody has it. Never blocks.
-    ///
-    /// `None` means that somebody waits, or is about to give up the turn. Whoever gives it up therefore decides *afterwards* who, if
-    /// anybody, takes it next.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # fn main() -> std::io::Result<()> {
-    /// let reactor = lenio_net::reactor::Reactor::new()?;
-    /// let turn = reactor.try_turn();
-    /// assert!(turn.is_some() && reactor.try_turn().is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn try_turn(&self) -> Option<Turn<'_>> {
-        Turn::take(self)
     }
 
     /// Tells whether somebody holds the [`Turn`]. Costs one load.

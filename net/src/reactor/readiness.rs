@@ -94,19 +94,14 @@ impl Signs {
 
     /// Reads a kernel event.
     pub(super) fn of(event: &mio::event::Event) -> Self {
-        let said = [
-            (event.is_readable(), READABLE),
-            (event.is_writable(), WRITABLE),
-            (event.is_read_closed(), READ_CLOSED),
-            (event.is_write_closed(), WRITE_CLOSED),
-            (event.is_error(), ERROR | READABLE | WRITABLE),
-            (event.is_priority(), URGENT),
-        ];
+        let said = |is_said: bool, bits: u64| if is_said { bits } else { 0 };
         Self(
-            said.iter()
-                .filter(|(said, _)| *said)
-                .map(|(_, bit)| bit)
-                .fold(0, |all, bit| all | bit),
+            said(event.is_readable(), READABLE)
+                | said(event.is_writable(), WRITABLE)
+                | said(event.is_read_closed(), READ_CLOSED)
+                | said(event.is_write_closed(), WRITE_CLOSED)
+                | said(event.is_error(), ERROR | READABLE | WRITABLE)
+                | said(event.is_priority(), URGENT),
         )
     }
 }

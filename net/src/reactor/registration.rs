@@ -7,6 +7,7 @@ use super::source::{Source, Waiting};
 use super::table::Refused;
 use lenio_sync::budget;
 use mio::unix::SourceFd;
+use pin_project_lite::pin_project;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -167,13 +168,17 @@ impl Registration {
     /// # Cancel safety
     ///
     /// `op` either has not run to its end or its result was returned.
-    pub(crate) async fn async_io<R>(
-        &self,
-        direction: Direction,
-        mut op: impl FnMut(&Attempt<'_>) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let mut waiting = pin!(self.source.waiting());
-        poll_fn(|cx| self.poll_io_waiting(waiting.as_mut(), cx, direction, &mut op)).await
+    #[inline]
+    pub(crate) fn async_io<'r, R, F>(&'r self, direction: Direction, op: F) -> Io<'r, F>
+    where
+        F: FnMut(&Attempt<'_>) -> io::Result<R>,
+    {
+        Io {
+            registration: self,
+            direction,
+            op,
+            waiting: self.source.waiting(),
+        }
     }
 
     /// Makes a place in the queue for [`poll_io_waiting`](Self::poll_io_waiting).
@@ -182,6 +187,7 @@ impl Registration {
     }
 
     /// One poll of [`async_io`](Self::async_io), for futures and streams that keep their place themselves.
+    #[inline]
     pub(crate) fn poll_io_waiting<R>(
         &self,
         mut waiting: Pin<&mut Waiting<'_>>,
@@ -243,6 +249,7 @@ impl Registration {
     }
 
     /// One try. `None`: the kernel said "not now", and the word knows.
+    #[inline]
     fn attempt<R>(
         &self,
         ready: Ready,
@@ -266,6 +273,32 @@ impl Registration {
                 result => return Some(result),
             }
         }
+    }
+}
+
+pin_project! {
+    /// The future of [`Registration::async_io`]: an operation together with its place in the queue.
+    ///
+    /// Written by hand rather than as an async block, because it is polled for every message: an async block would keep the operation
+    /// twice, once as given and once as borrowed, and move it on the way.
+    #[must_use = "futures do nothing unless awaited"]
+    pub(crate) struct Io<'r, F> {
+        registration: &'r Registration,
+        direction: Direction,
+        op: F,
+        #[pin]
+        waiting: Waiting<'r>,
+    }
+}
+
+impl<R, F: FnMut(&Attempt<'_>) -> io::Result<R>> Future for Io<'_, F> {
+    type Output = io::Result<R>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.registration
+            .poll_io_waiting(this.waiting, cx, *this.direction, this.op)
     }
 }
 

@@ -36,24 +36,26 @@ impl Source {
     }
 
     /// Records an event and collects the wakers of those who waited for it.
+    #[inline]
     pub(super) fn deliver(&self, signs: Signs, batch: &mut WakeBatch) {
         match self.readiness.deliver(signs) {
             Owed::Nobody => {}
-            Owed::Readers => self.collect(&[Direction::Read], batch),
-            Owed::Writers => self.collect(&[Direction::Write], batch),
-            Owed::Everybody => self.collect(&[Direction::Read, Direction::Write], batch),
+            Owed::Readers => self.collect([Direction::Read], batch),
+            Owed::Writers => self.collect([Direction::Write], batch),
+            Owed::Everybody => self.collect([Direction::Read, Direction::Write], batch),
         }
     }
 
     /// Ends all waiting for good.
     pub(super) fn shut(&self, batch: &mut WakeBatch) {
         self.readiness.shut();
-        self.collect(&[Direction::Read, Direction::Write], batch);
+        self.collect([Direction::Read, Direction::Write], batch);
     }
 
-    fn collect(&self, directions: &[Direction], batch: &mut WakeBatch) {
+    #[inline]
+    fn collect<const N: usize>(&self, directions: [Direction; N], batch: &mut WakeBatch) {
         let mut waiters = self.waiters.lock();
-        for &direction in directions {
+        for direction in directions {
             if let Some(waker) = waiters[direction as usize].take() {
                 batch.push(waker);
             }
@@ -78,7 +80,8 @@ impl Source {
     }
 
     /// Makes a place in the queue; it enlists only when it is polled.
-    pub(crate) const fn waiting(&self) -> Waiting<'_> {
+    #[inline]
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
         Waiter::new(&self.waiters)
     }
 

@@ -16,6 +16,9 @@ use mio::Token;
 use slab::Slab;
 use std::sync::Arc;
 
+/// The token of the reactor's own interrupt; no source ever gets it.
+pub(super) const INTERRUPT: Token = Token(usize::MAX);
+
 const INDEX_BITS: u32 = usize::BITS / 2;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 
@@ -138,7 +141,7 @@ mod tests {
         let mut table = Table::new();
         for _ in 0..8 {
             let token = table.insert(source()).expect("open");
-            assert_ne!(token, super::super::INTERRUPT);
+            assert_ne!(token, INTERRUPT);
         }
     }
 

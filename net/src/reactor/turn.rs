@@ -1,59 +1,15 @@
 //! The right to wait on the kernel, held by one thread at a time.
 
+use super::Reactor;
+use super::poller::Poller;
 use super::readiness::Signs;
-use super::short_wait;
-use super::{INTERRUPT, Reactor};
+use super::table::INTERRUPT;
 use lenio_sync::primitive::MutexGuard;
 use lenio_sync::primitive::atomic::Ordering;
 use lenio_sync::wait::WakeBatch;
-use mio::Events;
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
-
-/// How many events one wait brings at most; what is left comes with the next.
-const EVENTS: usize = 1024;
-
-/// What only the holder of the turn touches.
-pub(super) struct Poller {
-    poll: mio::Poll,
-    events: Events,
-}
-
-impl Poller {
-    pub(super) fn new(poll: mio::Poll) -> Self {
-        Self {
-            poll,
-            events: Events::with_capacity(EVENTS),
-        }
-    }
-
-    /// Fills `events`. A wait that a signal cut short has none.
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = match timeout {
-            Some(short) if short_wait::NEEDED && is_below_a_millisecond(short) => {
-                if !short_wait::wait_readable(self.poll.registry().as_fd(), short)? {
-                    self.events.clear();
-                    return Ok(());
-                }
-                Some(Duration::ZERO)
-            }
-            // Down to whole milliseconds: the rest is waited for below a millisecond, in the caller's next round.
-            Some(long) if short_wait::NEEDED => Some(long - sub_millisecond(long)),
-            other => other,
-        };
-        self.poll.poll(&mut self.events, timeout)
-    }
-}
-
-const fn is_below_a_millisecond(time: Duration) -> bool {
-    !time.is_zero() && time.as_nanos() < 1_000_000
-}
-
-const fn sub_millisecond(time: Duration) -> Duration {
-    Duration::from_nanos((time.subsec_nanos() % 1_000_000) as u64)
-}
 
 /// The right to wait for events, taken with [`Reactor::try_turn`] and given up by dropping it.
 ///
@@ -79,9 +35,30 @@ pub struct Turn<'r> {
     poller: Option<MutexGuard<'r, Poller>>,
 }
 
+impl Reactor {
+    /// Takes the right to wait on the kernel, if nobody has it. Never blocks.
+    ///
+    /// `None` means that somebody waits, or is about to give up the turn. Whoever gives it up therefore decides *afterwards* who, if
+    /// anybody, takes it next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// let reactor = lenio_net::reactor::Reactor::new()?;
+    /// let turn = reactor.try_turn();
+    /// assert!(turn.is_some() && reactor.try_turn().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_turn(&self) -> Option<Turn<'_>> {
+        Turn::take(self)
+    }
+}
+
 impl<'r> Turn<'r> {
     /// Takes the turn if nobody holds it.
-    pub(super) fn take(reactor: &'r Reactor) -> Option<Self> {
+    fn take(reactor: &'r Reactor) -> Option<Self> {
         // ORDERING: Acquire pairs with the Release in `drop`: what the last holder did with the poller is visible. Relaxed on failure:
         // nothing is read then.
         reactor
@@ -133,17 +110,17 @@ impl<'r> Turn<'r> {
         let Some(poller) = self.poller.as_mut() else {
             return Ok(0);
         };
-        match poller.wait(timeout) {
+        let events = match poller.wait(timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
             result => result?,
-        }
-        if poller.events.is_empty() {
+        };
+        if events.is_empty() {
             return Ok(0);
         }
         // Held for the whole batch, so that entries are freed only between batches. Nothing foreign runs under it.
         let table = self.reactor.table.lock();
         let mut found = 0;
-        for event in &poller.events {
+        for event in events {
             if event.token() == INTERRUPT {
                 continue;
             }
@@ -167,30 +144,5 @@ impl Drop for Turn<'_> {
 impl fmt::Debug for Turn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn").finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, not(lenio_loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timeouts_are_rounded_down_but_never_to_nothing() {
-        for (nanos, below, rest) in [
-            (0, false, 0),
-            (1, true, 1),
-            (999_999, true, 999_999),
-            (1_000_000, false, 0),
-            (2_500_000, false, 500_000),
-        ] {
-            let time = Duration::from_nanos(nanos);
-            assert_eq!(is_below_a_millisecond(time), below, "{time:?}");
-            assert_eq!(
-                sub_millisecond(time),
-                Duration::from_nanos(rest),
-                "{time:?}"
-            );
-        }
-        assert!(!is_below_a_millisecond(Duration::MAX));
     }
 }
