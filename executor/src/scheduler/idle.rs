@@ -56,7 +56,7 @@
 //!   itself must wait for the claimer; both repairs need a third state.
 //! - Waking on every push: one wake costs as much as fifty spawns.
 
-use lenio_sync::primitive::atomic::{AtomicU64, Ordering, fence};
+use lenio_sync::primitive::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 /// Places that one word describes.
 #[cfg(not(lenio_loom))]
@@ -72,7 +72,12 @@ const ASLEEP: u64 = SEARCHER - 1;
 #[derive(Debug)]
 pub(crate) struct Idle {
     words: Box<[AtomicU64]>,
+    /// The place that sleeps in the reactor, if one does; a hint. Waking it costs more, and leaves the reactor unattended.
+    driver: AtomicUsize,
 }
+
+/// Nobody is known to sleep in the reactor.
+const NOBODY: usize = usize::MAX;
 
 impl Idle {
     /// All places start busy.
@@ -80,7 +85,28 @@ impl Idle {
         let words = places.div_ceil(PLACES).max(1);
         Self {
             words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            driver: AtomicUsize::new(NOBODY),
         }
+    }
+
+    /// Says which place is going to sleep in the reactor, or that nobody does.
+    pub(crate) fn note_driver(&self, place: Option<usize>) {
+        // ORDERING: Relaxed: a preference, see `pick`.
+        self.driver
+            .store(place.unwrap_or(NOBODY), Ordering::Relaxed);
+    }
+
+    /// Which of the sleepers in word `index` to claim: any but the driver, if there is another.
+    fn pick(&self, index: usize, asleep: u64) -> u32 {
+        // ORDERING: Relaxed: a preference; any sleeper will do.
+        let driver = self.driver.load(Ordering::Relaxed);
+        let others = if driver / PLACES == index {
+            asleep & !(1 << (driver % PLACES))
+        } else {
+            asleep
+        };
+        let from = if others == 0 { asleep } else { others };
+        from.trailing_zeros()
     }
 
     fn word(&self, place: usize) -> (&AtomicU64, u64) {
@@ -158,7 +184,7 @@ impl Idle {
         self.words
             .iter()
             .enumerate()
-            .find_map(|(index, word)| Self::claim(word).map(|bit| index * PLACES + bit))
+            .find_map(|(index, word)| self.claim(index, word))
     }
 
     /// Whether somebody sleeps and nobody searches. A plain load per word.
@@ -176,14 +202,25 @@ impl Idle {
         asleep != 0
     }
 
-    fn claim(word: &AtomicU64) -> Option<usize> {
+    fn claim(&self, index: usize, word: &AtomicU64) -> Option<usize> {
         // ORDERING: Relaxed: a guess for the exchange below.
-        let mut before = word.load(Ordering::Relaxed);
-        loop {
-            if before >= SEARCHER || before & ASLEEP == 0 {
-                return None;
-            }
-            let bit = before.trailing_zeros();
+        let before = word.load(Ordering::Relaxed);
+        if before >= SEARCHER {
+            return None;
+        }
+        self.claim_sleeper(index, word, before, |now| now < SEARCHER)
+    }
+
+    /// Turns a sleeper of one word into a searcher, for as long as `may` allows.
+    fn claim_sleeper(
+        &self,
+        index: usize,
+        word: &AtomicU64,
+        mut before: u64,
+        may: impl Fn(u64) -> bool,
+    ) -> Option<usize> {
+        while before & ASLEEP != 0 && may(before) {
+            let bit = self.pick(index, before & ASLEEP);
             // ORDERING: Relaxed: one winner is all that is needed; the unpark publishes.
             match word.compare_exchange_weak(
                 before,
@@ -191,10 +228,11 @@ impl Idle {
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Some(bit as usize),
+                Ok(_) => return Some(index * PLACES + bit as usize),
                 Err(now) => before = now,
             }
         }
+        None
     }
 
     /// Whether any place sleeps.
@@ -217,24 +255,11 @@ impl Idle {
     /// Claims any sleeper, whether or not somebody searches: for the monitor, and for handing over the reactor.
     #[must_use]
     pub(crate) fn claim_any(&self) -> Option<usize> {
-        for (index, word) in self.words.iter().enumerate() {
-            // ORDERING: Relaxed: a guess for the exchange below.
-            let mut before = word.load(Ordering::Relaxed);
-            while before & ASLEEP != 0 {
-                let bit = before.trailing_zeros();
-                // ORDERING: Relaxed: one winner is all that is needed; the unpark publishes.
-                match word.compare_exchange_weak(
-                    before,
-                    before - (1 << bit) + SEARCHER,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                ) {
-                    Ok(_) => return Some(index * PLACES + bit as usize),
-                    Err(now) => before = now,
-                }
-            }
-        }
-        None
+        self.words.iter().enumerate().find_map(|(index, word)| {
+            // ORDERING: Relaxed: a guess for the exchange.
+            let before = word.load(Ordering::Relaxed);
+            self.claim_sleeper(index, word, before, |_| true)
+        })
     }
 }
 
@@ -253,6 +278,19 @@ mod tests {
         assert_eq!(idle.pushed(), Some(0));
         assert_eq!(idle.pushed(), None, "place 0 searches now");
         assert!(!idle.wake_self(0), "it was claimed");
+    }
+
+    #[test]
+    fn the_driver_is_woken_last() {
+        let idle = Idle::new(2);
+        for place in [0, 1] {
+            idle.start_search(place);
+            idle.sleep(place);
+        }
+        idle.note_driver(Some(0));
+        assert_eq!(idle.pushed(), Some(1));
+        idle.stop_search(1);
+        assert_eq!(idle.pushed(), Some(0), "nobody else is left");
     }
 
     #[test]

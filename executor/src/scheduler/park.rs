@@ -19,12 +19,14 @@ impl Worker {
             self.woke();
             return;
         };
+        shared.idle.note_driver(Some(self.index()));
         let mut batch = WakeBatch::new();
         place.parker.park_elsewhere(|| {
             let deadline = shared.driver.announce(shared.all_timers());
             self.drive(&mut turn, deadline, &mut batch);
         });
         shared.driver.awake();
+        shared.idle.note_driver(None);
         // Given up before any user code runs: a task that gets stuck must not hold the I/O of the others.
         drop(turn);
         self.woke();

@@ -25,6 +25,8 @@ mod owned;
 mod run;
 mod runnable;
 mod state;
+#[cfg(all(test, not(lenio_loom)))]
+mod state_model;
 mod waker;
 
 pub(crate) use cell::{new_local, new_task};
