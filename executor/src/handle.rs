@@ -298,7 +298,7 @@ pub async fn yield_now() {
 
 /// Runs a closure that blocks, right here, after the worker's other tasks were handed to others.
 ///
-/// For code that cannot be moved to [`spawn_blocking`]. If every other worker is busy a thread of the blocking pool stands in until
+/// For code that cannot be moved to [`spawn_blocking`](crate::spawn_blocking). If every other worker is busy a thread of the blocking pool stands in until
 /// the closure returns. The task itself does not go on meanwhile: whatever else it awaits (a `join` or `select` around this call) waits
 /// as well. Outside a worker, and on a runtime without worker threads, it just runs the closure.
 ///
