@@ -107,7 +107,8 @@ impl Runtime {
         let shared = self.handle.shared.clone();
         let clock = Clock::real();
         let until = clock.now() + grace;
-        let (cancelled, blocking_cancelled) = shared.stop();
+        let cancelled_before = shared.cancelled();
+        let (asked, blocking_cancelled) = shared.stop();
         if !drain_as_guest(&shared, grace) {
             shared.end_if_done();
         }
@@ -119,9 +120,15 @@ impl Runtime {
             shared.wait_for_threads(Some(left()))
         };
         let blocking_running = shared.blocking.wait(left());
+        let still_running = shared.left_behind();
+        // Tasks that are spawned while others are dropped may be cancelled as well without having been asked here.
+        let dropped = usize::try_from(shared.cancelled() - cancelled_before).unwrap_or(usize::MAX);
+        let gone = asked.saturating_sub(still_running.len());
+        let cancelled = gone.min(dropped);
         Report {
+            finished: gone - cancelled,
             cancelled,
-            still_running: shared.left_behind(),
+            still_running,
             blocking_cancelled,
             blocking_running,
             threads_left,

@@ -42,9 +42,35 @@ fn a_shutdown_drops_every_task_once_and_says_how_many() {
         });
         let report = runtime.shutdown(LONG);
         assert!(report.is_clean(), "{report}");
-        assert_eq!(report.cancelled, 100);
+        assert_eq!((report.cancelled, report.finished), (100, 0));
         assert_eq!(drops.load(Ordering::Relaxed), 100);
     }
+}
+
+#[test]
+fn a_task_that_finishes_in_its_last_poll_is_reported_as_finished() {
+    let runtime = Runtime::builder().threads(1).build().unwrap();
+    let (go, gate) = mpsc::channel::<()>();
+    let (started, start) = mpsc::channel();
+    let task = runtime.spawn(async move {
+        started.send(()).unwrap();
+        gate.recv().unwrap();
+        7
+    });
+    start.recv().unwrap();
+    let handle = runtime.handle().clone();
+    let opener = std::thread::spawn(move || {
+        // The shutdown has begun when nothing is accepted any more.
+        while !handle.spawn(async {}).is_finished() {
+            std::thread::yield_now();
+        }
+        go.send(()).unwrap();
+    });
+    let report = runtime.shutdown(LONG);
+    opener.join().unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert!(report.finished >= 1, "{report}");
+    assert_eq!(block_on(task).unwrap(), 7);
 }
 
 #[test]

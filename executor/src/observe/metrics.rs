@@ -37,6 +37,7 @@ impl Counter {
 pub(crate) struct Counters {
     pub(crate) polls: Counter,
     pub(crate) lifo_polls: Counter,
+    pub(crate) cancelled: Counter,
     pub(crate) steals: Counter,
     pub(crate) stolen_tasks: Counter,
     pub(crate) injected: Counter,
@@ -59,6 +60,8 @@ pub struct WorkerMetrics {
     pub polls: u64,
     /// How many of those took the task from the LIFO slot.
     pub lifo_polls: u64,
+    /// How many of those dropped the task's future because it was cancelled.
+    pub cancelled: u64,
     /// Successful raids on another worker's queue.
     pub steals: u64,
     /// Tasks that those raids brought.

@@ -42,7 +42,9 @@ impl LeftBehind {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Tasks that had not finished when the shutdown began and were asked to go. Those that finish first count as well.
+    /// Tasks that were alive when the shutdown began and finished by themselves, in the poll that was under way.
+    pub finished: usize,
+    /// Tasks that were alive when the shutdown began and were dropped.
     pub cancelled: usize,
     /// Tasks that were still alive when the grace period ended, because a poll or a `Drop` did not return.
     pub still_running: Vec<LeftBehind>,
@@ -65,8 +67,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} tasks cancelled, {} blocking jobs cancelled",
-            self.cancelled, self.blocking_cancelled
+            "{} tasks finished, {} tasks cancelled, {} blocking jobs cancelled",
+            self.finished, self.cancelled, self.blocking_cancelled
         )?;
         for task in &self.still_running {
             write!(

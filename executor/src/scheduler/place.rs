@@ -57,6 +57,7 @@ impl Place {
             is_thread,
             polls: counters.polls.value(),
             lifo_polls: counters.lifo_polls.value(),
+            cancelled: counters.cancelled.value(),
             steals: counters.steals.value(),
             stolen_tasks: counters.stolen_tasks.value(),
             injected: counters.injected.value(),

@@ -296,6 +296,12 @@ impl Shared {
         *alive
     }
 
+    /// Tasks that were ever dropped because of a cancel.
+    pub(crate) fn cancelled(&self) -> u64 {
+        let counts = self.places.iter().map(|place| &place.counters.cancelled);
+        counts.map(|count| count.value()).sum()
+    }
+
     /// Tasks that are not done, for the report.
     pub(crate) fn left_behind(&self) -> Vec<LeftBehind> {
         let mut left = Vec::new();

@@ -263,11 +263,15 @@ impl Worker {
         let exhausted = outer.resume();
         place.poll.end();
         place.counters.polls.add(1);
-        if let Ran::Again(runnable) = ran {
-            if exhausted {
-                place.counters.budget_yields.add(1);
+        match ran {
+            Ran::Parked | Ran::Finished => {}
+            Ran::Cancelled => place.counters.cancelled.add(1),
+            Ran::Again(runnable) => {
+                if exhausted {
+                    place.counters.budget_yields.add(1);
+                }
+                self.queue.push(runnable);
             }
-            self.queue.push(runnable);
         }
         self.share();
     }

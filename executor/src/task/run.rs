@@ -20,6 +20,8 @@ pub(crate) enum Ran {
     Again(Runnable),
     /// The task has finished.
     Finished,
+    /// The task's future was dropped because of a cancel.
+    Cancelled,
 }
 
 impl Runnable {
@@ -38,10 +40,11 @@ impl Runnable {
         let task = self.into_raw();
         // SAFETY: not done, hence alive; the reference is not used after `end_poll` or `complete`.
         let header = unsafe { task.as_ref() };
-        match header.state.start_poll() {
+        let ran = match header.state.start_poll() {
             StartPoll::Cancel => {
                 // SAFETY: RUNNING is ours.
                 unsafe { (header.vtable.cancel)(task) };
+                Ran::Cancelled
             }
             StartPoll::Poll => {
                 // SAFETY: RUNNING is ours.
@@ -53,11 +56,12 @@ impl Runnable {
                         EndPoll::Again => Ran::Again(unsafe { Self::from_raw(task) }),
                     };
                 }
+                Ran::Finished
             }
-        }
+        };
         // SAFETY: RUNNING is ours, the outcome is stored.
         unsafe { complete(task, mine) };
-        Ran::Finished
+        ran
     }
 }
 
