@@ -1,10 +1,16 @@
+#![expect(
+    unsafe_code,
+    reason = "looks at all of a buffer that may be uninitialised"
+)]
 //! Connections over loopback: what goes in comes out, and every ending is told apart.
 
 mod support;
 
 use lenio_net::io::{AsyncReadExt, AsyncWriteExt};
 use lenio_net::tcp::TcpStream;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::pin;
 use std::sync::Arc;
@@ -232,6 +238,41 @@ fn peeking_leaves_the_bytes() -> io::Result<()> {
         assert_eq!(&buf[..3], b"abc");
         io::Result::Ok(())
     })
+}
+
+#[test]
+fn a_read_into_uninitialised_memory_touches_only_what_it_reports() -> io::Result<()> {
+    let world = World::new();
+    let (near, mut far) = world.pair();
+    world.block_on(async {
+        let mut buf = [MaybeUninit::new(b'.'); 8];
+        let (read, written) = join(
+            poll_fn(|cx| far.poll_read_uninit(cx, &mut buf)),
+            near.write(b"abc"),
+        )
+        .await;
+        assert_eq!((read?, written?), (3, 3));
+        assert_eq!(initialised(&buf), *b"abc.....");
+
+        // Full buffers leave the rest where it is, and an empty one is filled at once.
+        near.write(b"defgh").await?;
+        assert_eq!(poll_fn(|cx| far.poll_read_uninit(cx, &mut [])).await?, 0);
+        let read = poll_fn(|cx| far.poll_read_uninit(cx, &mut buf[..2])).await?;
+        assert_eq!((read, initialised(&buf)), (2, *b"dec....."));
+        near.shutdown(Shutdown::Write)?;
+        let (mut reader, _writer) = far.into_split();
+        let read = poll_fn(|cx| reader.poll_read_uninit(cx, &mut buf)).await?;
+        assert_eq!((read, initialised(&buf)), (3, *b"fgh....."));
+        let read = poll_fn(|cx| reader.poll_read_uninit(cx, &mut buf)).await?;
+        assert_eq!(read, 0, "the end");
+        Ok(())
+    })
+}
+
+/// The bytes of a buffer that was initialised when it was made.
+fn initialised(buf: &[MaybeUninit<u8>; 8]) -> [u8; 8] {
+    // SAFETY: made with `MaybeUninit::new`, and whatever was written since is initialised, too.
+    buf.map(|byte| unsafe { byte.assume_init() })
 }
 
 #[test]

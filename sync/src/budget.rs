@@ -11,7 +11,7 @@
 //! of them to let 128 proceed. So after [`DENIALS`] denials within one poll the budget starts anew: the work stays linear, and a
 //! future that does return `Pending` has long done so.
 //!
-//! Cost: one thread-local byte-sized cell, no atomic. Outside a task the budget is unlimited.
+//! Cost: one thread-local cell, no atomic. Outside a task the budget is unlimited.
 
 use std::cell::Cell;
 use std::task::{Context, Poll};
@@ -22,17 +22,18 @@ pub const PER_POLL: u8 = 128;
 /// Denials after which a poll that did not yield gets a new budget.
 pub const DENIALS: u8 = 32;
 
-const UNLIMITED: i16 = i16::MAX;
+/// So much that counting it down needs no exception: nobody gets to its end.
+const UNLIMITED: i64 = i64::MAX;
 
 thread_local! {
     /// More than 0: operations left. 0 and below: minus the number of denials so far.
-    static LEFT: Cell<i16> = const { Cell::new(UNLIMITED) };
+    static LEFT: Cell<i64> = const { Cell::new(UNLIMITED) };
 }
 
 /// A budget set aside by [`start`], to be put back by [`Paused::resume`].
 #[derive(Debug, Clone, Copy)]
 #[must_use = "the outer budget must be put back"]
-pub struct Paused(i16);
+pub struct Paused(i64);
 
 impl Paused {
     /// Puts the outer budget back and tells whether the inner one had run out.
@@ -45,7 +46,7 @@ impl Paused {
 /// Starts the budget of one poll; the executor calls it before it polls a task.
 #[inline(always)]
 pub fn start() -> Paused {
-    LEFT.with(|left| Paused(left.replace(i16::from(PER_POLL))))
+    LEFT.with(|left| Paused(left.replace(i64::from(PER_POLL))))
 }
 
 /// Lifts the limit on this thread until the value is resumed, for code that must not be told to yield.
@@ -77,18 +78,16 @@ pub fn unlimited() -> Paused {
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     let left = LEFT.get();
     if left > 0 {
-        if left != UNLIMITED {
-            LEFT.set(left - 1);
-        }
+        LEFT.set(left - 1);
         return Poll::Ready(());
     }
     deny(left, cx)
 }
 
 #[cold]
-fn deny(left: i16, cx: &mut Context<'_>) -> Poll<()> {
-    if left <= -i16::from(DENIALS) {
-        LEFT.set(i16::from(PER_POLL) - 1);
+fn deny(left: i64, cx: &mut Context<'_>) -> Poll<()> {
+    if left <= -i64::from(DENIALS) {
+        LEFT.set(i64::from(PER_POLL) - 1);
         return Poll::Ready(());
     }
     LEFT.set(left - 1);

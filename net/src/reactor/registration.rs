@@ -205,6 +205,7 @@ impl Registration {
     }
 
     /// As [`async_io`](Self::async_io), for the traits' poll functions: waits in the one slot of its direction.
+    #[inline(always)]
     pub(crate) fn poll_io<R>(
         &self,
         cx: &mut Context<'_>,
@@ -249,7 +250,7 @@ impl Registration {
     }
 
     /// One try. `None`: the kernel said "not now", and the word knows.
-    #[inline]
+    #[inline(always)]
     fn attempt<R>(
         &self,
         ready: Ready,

@@ -52,7 +52,7 @@ impl Source {
         self.collect([Direction::Read, Direction::Write], batch);
     }
 
-    #[inline]
+    #[inline(always)]
     fn collect<const N: usize>(&self, directions: [Direction; N], batch: &mut WakeBatch) {
         let mut waiters = self.waiters.lock();
         for direction in directions {
@@ -86,7 +86,7 @@ impl Source {
     }
 
     /// Waits for `direction` in a place of one's own.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_waiting(
         &self,
         waiting: Pin<&mut Waiting<'_>>,
@@ -96,11 +96,21 @@ impl Source {
         if let Some(ready) = self.ready(direction) {
             return Poll::Ready(ready);
         }
+        self.poll_waiting_slow(waiting, cx, direction)
+    }
+
+    #[inline(never)]
+    fn poll_waiting_slow(
+        &self,
+        waiting: Pin<&mut Waiting<'_>>,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<Ready> {
         waiting.poll(direction as usize, cx, |_| self.ready(direction))
     }
 
     /// Waits for `direction` in the shared slot. A waker that somebody else left there is dropped.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_slot(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<Ready> {
         if let Some(ready) = self.ready(direction) {
             return Poll::Ready(ready);
@@ -108,6 +118,7 @@ impl Source {
         self.poll_slot_slow(cx, direction)
     }
 
+    #[inline(never)]
     fn poll_slot_slow(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<Ready> {
         // Cloned before the lock, dropped after it: a waker may run anything. A delivery empties the slot, so the clone is rarely
         // in vain.

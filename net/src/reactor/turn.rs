@@ -82,7 +82,7 @@ impl<'r> Turn<'r> {
     /// and waits for the rest. An [interrupt](lenio_sync::park::Interrupt) or a signal to the process ends it too.
     ///
     /// Costs one system call (two below a millisecond, if there is something), one lock for the whole batch, and one lock per source
-    /// that somebody waits for. Does not allocate for up to 16 wakers.
+    /// that somebody waits for. Does not allocate for up to 64 wakers.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! Accepting connections.
 
-use super::socket::TcpSocket;
+use super::socket::{TcpSocket, no_address};
 use super::stream::TcpStream;
 use crate::reactor::{Attempt, Direction, Interest, Leave, Reactor, Registration, Signs, Waiting};
 use futures_core::Stream;
@@ -93,7 +93,7 @@ impl TcpListener {
         socket.listen(BACKLOG)
     }
 
-    pub(super) fn register(socket: net::TcpListener, leave: Leave) -> io::Result<Self> {
+    fn register(socket: net::TcpListener, leave: Leave) -> io::Result<Self> {
         let reactor = Reactor::current()?;
         let fd = socket.as_fd();
         let registration = Registration::new(reactor, fd, Interest::Read, Signs::READ, leave)?;
@@ -331,8 +331,26 @@ impl TcpListener {
     }
 }
 
-pub(super) fn no_address() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "no address was given")
+impl TcpSocket {
+    /// Listens with room for `backlog` connections that are not accepted yet, which the kernel caps at its own limit.
+    ///
+    /// # Errors
+    ///
+    /// [`NoReactor`](crate::reactor::NoReactor) outside a runtime, or what `listen` reports.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example(socket: lenio_net::tcp::TcpSocket) -> std::io::Result<()> {
+    /// let listener = socket.listen(1024)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
+        let socket = self.into_socket();
+        socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
+        TcpListener::register(socket.into(), Leave::WithClose)
+    }
 }
 
 impl TryFrom<net::TcpListener> for TcpListener {

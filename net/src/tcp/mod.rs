@@ -13,6 +13,7 @@
 //! No operation raises `SIGPIPE`: writing to a connection that is gone is an error of kind
 //! [`BrokenPipe`](std::io::ErrorKind::BrokenPipe).
 
+mod connect;
 mod listener;
 mod options;
 mod owned;

@@ -5,6 +5,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -50,16 +51,31 @@ pub struct OwnedWriteHalf {
     shuts_down: bool,
 }
 
-pub(super) fn split(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
-    let stream = Arc::new(stream);
-    let reader = OwnedReadHalf {
-        stream: stream.clone(),
-    };
-    let writer = OwnedWriteHalf {
-        stream,
-        shuts_down: true,
-    };
-    (reader, writer)
+impl TcpStream {
+    /// Divides the connection into two halves that can go to different tasks. Allocates once.
+    ///
+    /// Dropping the write half shuts writing down; the connection is closed when both are gone.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(stream: lenio_net::tcp::TcpStream) -> std::io::Result<()> {
+    /// let (reader, writer) = stream.into_split();
+    /// let stream = reader.reunite(writer)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        let stream = Arc::new(self);
+        let reader = OwnedReadHalf {
+            stream: stream.clone(),
+        };
+        let writer = OwnedWriteHalf {
+            stream,
+            shuts_down: true,
+        };
+        (reader, writer)
+    }
 }
 
 impl OwnedReadHalf {
@@ -87,6 +103,35 @@ impl OwnedReadHalf {
         }
         writer.forget();
         Ok(Arc::into_inner(self.stream).expect("nobody but the two halves owns the stream"))
+    }
+}
+
+impl OwnedReadHalf {
+    /// Polls for bytes and reads them into memory that need not be initialised, as [`TcpStream::poll_read_uninit`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::read`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::future::poll_fn;
+    /// use std::mem::MaybeUninit;
+    ///
+    /// # async fn example(mut reader: lenio_net::tcp::OwnedReadHalf) -> std::io::Result<()> {
+    /// let mut buf = [MaybeUninit::uninit(); 1024];
+    /// let read = poll_fn(|cx| reader.poll_read_uninit(cx, &mut buf)).await?;
+    /// println!("{read} bytes have come");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn poll_read_uninit(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_read_uninit_shared(cx, buf)
     }
 }
 

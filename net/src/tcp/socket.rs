@@ -1,8 +1,5 @@
 //! A socket that is configured before it listens or connects.
 
-use super::listener::TcpListener;
-use super::stream::TcpStream;
-use crate::reactor::{Leave, Reactor};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +9,7 @@ use std::time::Duration;
 /// A TCP socket that neither listens nor is connected yet.
 ///
 /// For options that have to be set before that, such as buffer sizes or `SO_REUSEPORT`. It is not registered with a reactor until it
-/// becomes a [`TcpListener`] or a [`TcpStream`].
+/// becomes a [`TcpListener`](super::TcpListener) or a [`TcpStream`](super::TcpStream).
 ///
 /// # Examples
 ///
@@ -247,57 +244,15 @@ impl TcpSocket {
             .ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
-    /// Listens with room for `backlog` connections that are not accepted yet, which the kernel caps at its own limit.
-    ///
-    /// # Errors
-    ///
-    /// [`NoReactor`](crate::reactor::NoReactor) outside a runtime, or what `listen` reports.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # fn example(socket: lenio_net::tcp::TcpSocket) -> std::io::Result<()> {
-    /// let listener = socket.listen(1024)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        self.socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
-        TcpListener::register(self.socket.into(), Leave::WithClose)
-    }
-
-    /// Connects to `addr`.
-    ///
-    /// # Errors
-    ///
-    /// [`NoReactor`](crate::reactor::NoReactor) outside a runtime, or what the connection met: refused, unreachable, timed out.
-    ///
-    /// # Cancel safety
-    ///
-    /// The socket is closed if the future is dropped.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn example(socket: lenio_net::tcp::TcpSocket) -> std::io::Result<()> {
-    /// let stream = socket.connect(([127, 0, 0, 1], 8080).into()).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn connect(self, addr: SocketAddr) -> io::Result<TcpStream> {
-        let reactor = Reactor::current()?;
-        match self.socket.connect(&SockAddr::from(addr)) {
-            // A connect that a signal cuts short goes on in the background like one that would block.
-            Err(error) if !is_under_way(&error) => return Err(error),
-            _ => {}
-        }
-        // Registered only now: an unconnected socket would report a hang-up.
-        TcpStream::connected(reactor, self.socket.into()).await
+    /// Gives the socket up, to become a listener or a connection.
+    pub(super) fn into_socket(self) -> Socket {
+        self.socket
     }
 }
 
-fn is_under_way(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
+/// Says that a list of addresses was empty.
+pub(super) fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "no address was given")
 }
 
 impl AsFd for TcpSocket {

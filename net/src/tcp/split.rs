@@ -42,15 +42,20 @@ pub struct WriteHalf<'s> {
     stream: &'s TcpStream,
 }
 
-impl<'s> ReadHalf<'s> {
-    pub(super) fn new(stream: &'s TcpStream) -> Self {
-        Self { stream }
-    }
-}
-
-impl<'s> WriteHalf<'s> {
-    pub(super) fn new(stream: &'s TcpStream) -> Self {
-        Self { stream }
+impl TcpStream {
+    /// Lends the two directions to two users within one task. Costs nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(mut stream: lenio_net::tcp::TcpStream) -> std::io::Result<()> {
+    /// let (mut reader, mut writer) = stream.split();
+    /// lenio_net::io::copy(&mut reader, &mut writer).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        (ReadHalf { stream: self }, WriteHalf { stream: self })
     }
 }
 

@@ -1,14 +1,11 @@
 //! A connection.
 
-use super::listener::no_address;
-use super::owned::{self, OwnedReadHalf, OwnedWriteHalf};
-use super::socket::TcpSocket;
-use super::split::{ReadHalf, WriteHalf};
 use crate::reactor::{Attempt, Direction, Leave, Reactor, Registration, Signs};
 use socket2::SockRef;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{self, Shutdown, SocketAddr, ToSocketAddrs};
+use std::mem::MaybeUninit;
+use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -42,42 +39,6 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects to the first of `addrs` that answers, trying one after the other.
-    ///
-    /// An address in digits is taken as it is. A host *name* is looked up with the system's resolver, which blocks this thread.
-    ///
-    /// # Errors
-    ///
-    /// The last failure if no address answers, [`NoReactor`](crate::reactor::NoReactor) outside a runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// The attempt that is under way is given up.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn example() -> std::io::Result<()> {
-    /// let stream = lenio_net::tcp::TcpStream::connect(("127.0.0.1", 8080)).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn connect(addrs: impl ToSocketAddrs) -> io::Result<Self> {
-        let addrs: Vec<SocketAddr> = addrs.to_socket_addrs()?.collect();
-        let mut last = None;
-        for addr in addrs {
-            match Self::connect_one(addr).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(no_address))
-    }
-
-    async fn connect_one(addr: SocketAddr) -> io::Result<Self> {
-        TcpSocket::for_addr(addr)?.connect(addr).await
-    }
-
     /// Waits until a socket whose connecting has begun is connected, or knows why not.
     pub(super) async fn connected(
         reactor: Arc<Reactor>,
@@ -137,10 +98,9 @@ impl TcpStream {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+    pub fn read(&self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         self.registration
             .async_io(Direction::Read, |attempt| self.read_once(attempt, buf))
-            .await
     }
 
     /// Reads into several buffers, filling one after the other.
@@ -165,9 +125,12 @@ impl TcpStream {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    pub fn read_vectored(
+        &self,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
         let read = |attempt: &Attempt<'_>| self.read_vectored_once(attempt, bufs);
-        self.registration.async_io(Direction::Read, read).await
+        self.registration.async_io(Direction::Read, read)
     }
 
     /// Reads into `buf` and leaves the bytes where they are, for the next read.
@@ -189,11 +152,10 @@ impl TcpStream {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+    pub fn peek(&self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         // What is peeked at stays, so a short peek does not mean that the buffer is used up.
         self.registration
             .async_io(Direction::Read, |_| self.socket.peek(buf))
-            .await
     }
 
     /// Writes some of `buf`, waiting until the kernel has room. Returns how much it took.
@@ -217,10 +179,9 @@ impl TcpStream {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn write(&self, buf: &[u8]) -> io::Result<usize> {
+    pub fn write(&self, buf: &[u8]) -> impl Future<Output = io::Result<usize>> {
         self.registration
             .async_io(Direction::Write, |attempt| self.write_once(attempt, buf))
-            .await
     }
 
     /// Writes some of several buffers, one after the other.
@@ -243,9 +204,40 @@ impl TcpStream {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> impl Future<Output = io::Result<usize>> {
         let write = |attempt: &Attempt<'_>| self.write_vectored_once(attempt, bufs);
-        self.registration.async_io(Direction::Write, write).await
+        self.registration.async_io(Direction::Write, write)
+    }
+
+    /// Polls for bytes and reads them into memory that need not be initialised. Zero bytes mean the end, or an empty `buf`.
+    ///
+    /// The first bytes of `buf`, as many as are returned, are initialised then; nothing else of it is touched. Use it to fill the spare
+    /// capacity of a buffer without clearing it first. Costs what [`AsyncRead::poll_read`](futures_io::AsyncRead::poll_read) costs,
+    /// and shares its waker: only the last task that polled for reading is woken, which is why it takes `&mut self`.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::future::poll_fn;
+    /// use std::mem::MaybeUninit;
+    ///
+    /// # async fn example(mut stream: lenio_net::tcp::TcpStream) -> std::io::Result<()> {
+    /// let mut buf = [MaybeUninit::uninit(); 1024];
+    /// let read = poll_fn(|cx| stream.poll_read_uninit(cx, &mut buf)).await?;
+    /// println!("{read} bytes have come");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn poll_read_uninit(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_read_uninit_shared(cx, buf)
     }
 
     /// Waits until reading is worth a try. It may still find nothing.
@@ -406,38 +398,6 @@ impl TcpStream {
         self.socket.take_error()
     }
 
-    /// Lends the two directions to two users within one task. Costs nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn example(mut stream: lenio_net::tcp::TcpStream) -> std::io::Result<()> {
-    /// let (mut reader, mut writer) = stream.split();
-    /// lenio_net::io::copy(&mut reader, &mut writer).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        (ReadHalf::new(self), WriteHalf::new(self))
-    }
-
-    /// Divides the connection into two halves that can go to different tasks. Allocates once.
-    ///
-    /// Dropping the write half shuts writing down; the connection is closed when both are gone.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn example(stream: lenio_net::tcp::TcpStream) -> std::io::Result<()> {
-    /// let (reader, writer) = stream.into_split();
-    /// let stream = reader.reunite(writer)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        owned::split(self)
-    }
-
     /// Takes over a connection of the standard library, and makes it non-blocking.
     ///
     /// # Errors
@@ -493,8 +453,19 @@ impl TcpStream {
 
 /// The system calls, and the poll functions that the trait implementations share.
 impl TcpStream {
+    #[inline]
     fn read_once(&self, attempt: &Attempt<'_>, buf: &mut [u8]) -> io::Result<usize> {
         let read = (&self.socket).read(buf)?;
+        attempt.moved(read, buf.len());
+        Ok(read)
+    }
+
+    fn read_uninit_once(
+        &self,
+        attempt: &Attempt<'_>,
+        buf: &mut [MaybeUninit<u8>],
+    ) -> io::Result<usize> {
+        let read = SockRef::from(&self.socket).recv(buf)?;
         attempt.moved(read, buf.len());
         Ok(read)
     }
@@ -509,6 +480,7 @@ impl TcpStream {
         Ok(read)
     }
 
+    #[inline]
     fn write_once(&self, attempt: &Attempt<'_>, buf: &[u8]) -> io::Result<usize> {
         let written = (&self.socket).write(buf)?;
         attempt.moved(written, buf.len());
@@ -529,6 +501,7 @@ impl TcpStream {
         Ok(written)
     }
 
+    #[inline]
     pub(super) fn poll_read_shared(
         &self,
         cx: &mut Context<'_>,
@@ -536,6 +509,16 @@ impl TcpStream {
     ) -> Poll<io::Result<usize>> {
         self.registration
             .poll_io(cx, Direction::Read, |attempt| self.read_once(attempt, buf))
+    }
+
+    pub(super) fn poll_read_uninit_shared(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        self.registration.poll_io(cx, Direction::Read, |attempt| {
+            self.read_uninit_once(attempt, buf)
+        })
     }
 
     pub(super) fn poll_read_vectored_shared(
@@ -548,6 +531,7 @@ impl TcpStream {
         })
     }
 
+    #[inline]
     pub(super) fn poll_write_shared(
         &self,
         cx: &mut Context<'_>,

@@ -2,97 +2,142 @@
     unsafe_code,
     reason = "an intrusive doubly linked list: the nodes live in the waiting futures"
 )]
-//! The intrusive list itself. Private to `wait`; every function here runs under the queue's lock.
+//! The intrusive list itself. Private to `wait`.
 //!
-//! # Who may touch which field
+//! # Who may touch what
 //!
 //! | field | who | when |
 //! |---|---|---|
-//! | `prev`, `next`, `linked`, `waker` | whoever holds the lock of the queue that the node belongs to | always |
+//! | `fields` | whoever holds the lock of the queue that the node belongs to | while `linked` is set |
+//! | `fields` | the owner, without the lock | while `linked` is not set |
+//! | `linked` | set by the owner, cleared by anybody, both under the lock; read by the owner at any time | always |
 //!
 //! A node belongs to one queue for its whole life (the [`Waiter`](super::Waiter) borrows it), it is pinned before it is linked,
 //! and its owner unlinks it before it goes away.
+//!
+//! # Why the owner may go without the lock
+//!
+//! Only the owner links a node, and whoever takes one out clears `linked` as the very last thing it does with it. So an owner that
+//! reads "not linked" knows that nobody else looks at the node any more: it may drop it, or fill it in to link it anew.
+//!
+//! The fields of a node are initialised exactly while it is linked, so that a future that never waits pays for one byte only.
 
-use std::cell::UnsafeCell;
+use crate::primitive::UnsafeCell;
+use crate::primitive::atomic::{AtomicBool, Ordering};
 use std::marker::PhantomPinned;
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Waker};
 
 /// One place in a list. Lives inside a pinned future.
 pub(super) struct Node {
-    fields: UnsafeCell<Fields>,
+    linked: AtomicBool,
+    fields: UnsafeCell<MaybeUninit<Fields>>,
     _pin: PhantomPinned,
 }
 
 struct Fields {
     prev: *const Node,
     next: *const Node,
-    linked: bool,
-    waker: Option<Waker>,
+    waker: Waker,
 }
 
 // SAFETY: the raw links forbid the auto traits. They are only followed under the queue's lock, and a `Waker` is Send and Sync.
 unsafe impl Send for Node {}
-// SAFETY: as above: a shared `Node` is only looked into under the queue's lock.
+// SAFETY: as above: a shared `Node` is only looked into under the queue's lock, or by its owner when it is in no list.
 unsafe impl Sync for Node {}
 
 impl Node {
-    pub(super) const fn new() -> Self {
+    #[inline]
+    pub(super) fn new() -> Self {
         Self {
-            fields: UnsafeCell::new(Fields {
-                prev: ptr::null(),
-                next: ptr::null(),
-                linked: false,
-                waker: None,
-            }),
+            linked: AtomicBool::new(false),
+            fields: UnsafeCell::new(MaybeUninit::uninit()),
             _pin: PhantomPinned,
         }
     }
 
     /// # Safety
     ///
-    /// 1. The lock of the queue that this node belongs to is held.
-    /// 2. No other reference to the fields of this node is alive.
+    /// 1. The lock of the queue that this node belongs to is held, or the caller owns the node and it is not linked.
+    /// 2. No other reference to the place of this node's fields is alive.
     #[expect(
         clippy::mut_from_ref,
         reason = "the queue's lock makes the access exclusive"
     )]
-    unsafe fn fields(&self) -> &mut Fields {
+    #[inline]
+    unsafe fn place(&self) -> &mut MaybeUninit<Fields> {
         // SAFETY: both duties are passed on to the caller.
-        unsafe { &mut *self.fields.get() }
+        self.fields.with_mut(|fields| unsafe { &mut *fields })
     }
 
     /// # Safety
     ///
-    /// The lock of the queue that this node belongs to is held.
-    pub(super) unsafe fn is_linked(&self) -> bool {
-        // SAFETY: the lock is held by contract; the reference ends in this expression.
-        unsafe { self.fields() }.linked
+    /// 1. The lock of the queue that this node belongs to is held.
+    /// 2. No other reference to the fields of this node is alive.
+    /// 3. The node is linked.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the queue's lock makes the access exclusive"
+    )]
+    #[inline]
+    unsafe fn fields(&self) -> &mut Fields {
+        // SAFETY: the duties 1 and 2 are passed on to the caller.
+        let place = unsafe { self.place() };
+        // SAFETY: the fields are initialised while the node is linked (3).
+        unsafe { place.assume_init_mut() }
+    }
+
+    /// Takes the fields of a node that has just been taken out of its list, and lets its owner know.
+    ///
+    /// # Safety
+    ///
+    /// 1. The lock of the queue that this node belongs to is held.
+    /// 2. No reference to the fields of this node is alive.
+    /// 3. The node counts as linked, and no neighbour points to it any more.
+    /// 4. The caller does not touch the node again.
+    #[inline]
+    unsafe fn release(&self) -> Waker {
+        // SAFETY: the duties 1 and 2 are passed on to the caller.
+        let place = unsafe { self.place() };
+        // SAFETY: initialised (3), and read once only, because the node is not linked from the next line on.
+        let fields = unsafe { place.assume_init_read() };
+        // ORDERING: Release pairs with the Acquire in `is_linked`: the owner may free the node right after.
+        self.linked.store(false, Ordering::Release);
+        fields.waker
+    }
+
+    /// Whether the node is in a list. A no is for good if the owner asks, a yes if the lock is held.
+    #[inline]
+    pub(super) fn is_linked(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `release`: whoever took the node out is done with it.
+        self.linked.load(Ordering::Acquire)
     }
 
     /// Whether the stored waker already wakes the task of `cx`. Calls no foreign code.
     ///
     /// # Safety
     ///
-    /// The lock of the queue that this node belongs to is held.
+    /// The lock of the queue that this node belongs to is held, and the node is linked.
     pub(super) unsafe fn will_wake(&self, cx: &Context<'_>) -> bool {
-        // SAFETY: the lock is held by contract; the reference ends in this expression.
-        let fields = unsafe { self.fields() };
-        fields
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        // SAFETY: lock held and linked by contract; the reference ends in this expression.
+        unsafe { self.fields() }.waker.will_wake(cx.waker())
     }
 
     /// Stores a waker and hands out the old one, which the caller drops after unlocking.
     ///
     /// # Safety
     ///
-    /// The lock of the queue that this node belongs to is held.
-    pub(super) unsafe fn replace_waker(&self, waker: Option<Waker>) -> Option<Waker> {
-        // SAFETY: the lock is held by contract; the reference ends in this expression.
+    /// The lock of the queue that this node belongs to is held, and the node is linked.
+    pub(super) unsafe fn replace_waker(&self, waker: Waker) -> Waker {
+        // SAFETY: lock held and linked by contract; the reference ends with this function.
         let fields = unsafe { self.fields() };
         std::mem::replace(&mut fields.waker, waker)
+    }
+
+    /// To be called by an owner that goes without the lock: in models the cell notices a second user.
+    pub(super) fn debug_assert_alone(&self) {
+        debug_assert!(self.fields.with_mut(|fields| !fields.is_null()));
     }
 }
 
@@ -117,50 +162,54 @@ impl List {
         self.head.is_null()
     }
 
+    /// Puts `node` at the end, with the waker of whoever waits.
+    ///
     /// # Safety
     ///
     /// 1. The queue's lock is held, and `node` belongs to this queue.
     /// 2. `node` is pinned and stays where it is until it is unlinked from this list.
-    /// 3. `node` is not linked.
-    pub(super) unsafe fn push_back(&mut self, node: &Node) {
+    /// 3. The caller owns `node`, and it is not linked.
+    #[inline]
+    pub(super) unsafe fn push_back(&mut self, node: &Node, waker: Waker) {
         let tail = self.tail;
-        // SAFETY: lock held (1); no other reference to these fields is alive in this function.
-        let fields = unsafe { node.fields() };
-        debug_assert!(!fields.linked);
-        fields.prev = tail;
-        fields.next = ptr::null();
-        fields.linked = true;
+        // SAFETY: ours and not linked (3); the reference ends in this expression.
+        unsafe { node.place() }.write(Fields {
+            prev: tail,
+            next: ptr::null(),
+            waker,
+        });
+        // ORDERING: Relaxed: only the owner reads it without the lock, and that is the caller (3).
+        node.linked.store(true, Ordering::Relaxed);
         match NonNull::new(tail.cast_mut()) {
             None => self.head = node,
             Some(tail) => {
                 // SAFETY: a linked node is alive (2, for the node that was pushed before).
                 let tail = unsafe { tail.as_ref() };
-                // SAFETY: lock held (1); `tail` is another node than `node`, which was not linked (3).
+                // SAFETY: lock held (1), linked, and the reference ends in this expression.
                 unsafe { tail.fields() }.next = node;
             }
         }
         self.tail = node;
     }
 
-    /// Takes `node` out if it is linked.
+    /// Takes `node` out if it is linked, and hands out its waker, which the caller drops after unlocking.
     ///
     /// # Safety
     ///
     /// The queue's lock is held, and `node`, if linked, is linked in this list.
-    pub(super) unsafe fn unlink(&mut self, node: &Node) -> bool {
-        // SAFETY: lock held; the copies below end the borrow before any other node's fields are touched.
-        let fields = unsafe { node.fields() };
-        if !fields.linked {
-            return false;
+    pub(super) unsafe fn unlink(&mut self, node: &Node) -> Option<Waker> {
+        if !node.is_linked() {
+            return None;
         }
-        fields.linked = false;
+        // SAFETY: lock held and linked; the copies below end the borrow before any other node's fields are touched.
+        let fields = unsafe { node.fields() };
         let (prev, next) = (fields.prev, fields.next);
         match NonNull::new(prev.cast_mut()) {
             None => self.head = next,
             Some(prev) => {
                 // SAFETY: neighbours of a linked node are linked, hence alive.
                 let prev = unsafe { prev.as_ref() };
-                // SAFETY: lock held; `prev` is another node than `node`.
+                // SAFETY: lock held, linked, and the reference ends in this expression.
                 unsafe { prev.fields() }.next = next;
             }
         }
@@ -173,7 +222,8 @@ impl List {
                 unsafe { next.fields() }.prev = prev;
             }
         }
-        true
+        // SAFETY: lock held, no reference alive, both neighbours point past it, and this is the last that is done with it.
+        Some(unsafe { node.release() })
     }
 
     /// Takes the first node out and returns its waker.
@@ -181,13 +231,24 @@ impl List {
     /// # Safety
     ///
     /// The queue's lock is held.
-    pub(super) unsafe fn pop_front(&mut self) -> Option<Option<Waker>> {
+    #[inline]
+    pub(super) unsafe fn pop_front(&mut self) -> Option<Waker> {
         let node = NonNull::new(self.head.cast_mut())?;
-        // SAFETY: a linked node is alive until its owner unlinks it under the lock, which we hold.
+        // SAFETY: a linked node is alive until its owner sees that it is not linked, which it is until the end of this function.
         let node = unsafe { node.as_ref() };
-        // SAFETY: lock held; `node` is linked in this list.
-        unsafe { self.unlink(node) };
-        // SAFETY: lock held.
-        Some(unsafe { node.replace_waker(None) })
+        // SAFETY: lock held and linked; the reference ends in this expression.
+        let next = unsafe { node.fields() }.next;
+        self.head = next;
+        match NonNull::new(next.cast_mut()) {
+            None => self.tail = ptr::null(),
+            Some(next) => {
+                // SAFETY: a linked node is alive, because its owner needs the lock to take it out.
+                let next = unsafe { next.as_ref() };
+                // SAFETY: lock held, linked, and the reference ends in this expression.
+                unsafe { next.fields() }.prev = ptr::null();
+            }
+        }
+        // SAFETY: lock held, no reference alive, the list begins behind it, and this is the last that is done with it.
+        Some(unsafe { node.release() })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`WaitQueue`] is a lock around a value and one or more first-in-first-out lists of waiters. A future that has to wait holds a
 //! [`Waiter`] in itself (pinned, no allocation) and polls the queue with a closure that looks at the value: *is it there?* The closure
-//! runs under the lock, both before and after the waker was stored, so a change made under the lock is never missed. Whoever makes the
+//! runs under the same lock under which the waker is then stored, so a change made under the lock is never missed. Whoever makes the
 //! change locks the queue, changes the value, collects wakers into a [`WakeBatch`], unlocks, and only then wakes.
 //!
 //! Rules kept here so that no user of this module can break them:

@@ -83,9 +83,7 @@ impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
         match popped {
             None => false,
             Some(waker) => {
-                if let Some(waker) = waker {
-                    batch.push(waker);
-                }
+                batch.push(waker);
                 true
             }
         }
@@ -123,23 +121,23 @@ impl<T, const LISTS: usize> fmt::Debug for Guard<'_, T, LISTS> {
 }
 
 /// One future's place in a [`WaitQueue`]. Pinned inside that future; dropping it leaves the queue.
+///
+/// A waiter that does not wait, because it was never polled or because it was woken, costs no lock when it is dropped.
 pub struct Waiter<'q, T, const LISTS: usize = 1> {
     queue: &'q WaitQueue<T, LISTS>,
     node: Node,
     /// The list that the node is in, or was last in.
     list: usize,
-    /// Whether the node was ever linked: a waiter that never waited is dropped without taking the lock.
-    enlisted: bool,
 }
 
 impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
     /// Makes a waiter that is in no list yet.
-    pub const fn new(queue: &'q WaitQueue<T, LISTS>) -> Self {
+    #[inline]
+    pub fn new(queue: &'q WaitQueue<T, LISTS>) -> Self {
         Self {
             queue,
             node: Node::new(),
             list: 0,
-            enlisted: false,
         }
     }
 
@@ -153,10 +151,40 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
     /// `check` runs under the lock, once or twice; it must not call foreign code. If it returns `None` the waker of `cx` is stored
     /// and the waiter stands at the end of the list, or where it already stood.
     ///
+    /// Costs one lock, and a clone of the waker even if the wait turns out to be over: whoever expects that looks before, with
+    /// [`WaitQueue::lock`] or without a lock.
+    ///
     /// # Panics
     ///
     /// If `list` is not below `LISTS`.
+    #[inline]
     pub fn poll<R>(
+        self: Pin<&mut Self>,
+        list: usize,
+        cx: &mut Context<'_>,
+        mut check: impl FnMut(&mut T) -> Option<R>,
+    ) -> Poll<R> {
+        if self.node.is_linked() {
+            return self.poll_linked(list, cx, check);
+        }
+        // Before the lock: a waker's clone may run anything.
+        let waker = cx.waker().clone();
+        // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
+        let this = unsafe { self.get_unchecked_mut() };
+        let mut guard = this.queue.lock();
+        if let Some(result) = check(&mut guard) {
+            drop(guard);
+            drop(waker);
+            return Poll::Ready(result);
+        }
+        this.list = list;
+        // SAFETY: lock held and node of this queue (1); pinned by `self`, and `drop` unlinks it (2); ours, and seen not linked (3).
+        unsafe { guard.locked.lists[list].push_back(&this.node, waker) };
+        Poll::Pending
+    }
+
+    /// As [`poll`](Self::poll), for a waiter that stood in a list a moment ago.
+    fn poll_linked<R>(
         self: Pin<&mut Self>,
         list: usize,
         cx: &mut Context<'_>,
@@ -164,27 +192,23 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
     ) -> Poll<R> {
         // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
         let this = unsafe { self.get_unchecked_mut() };
-        let mut old = None;
         let mut fresh: Option<Waker> = None;
         loop {
             let mut guard = this.queue.lock();
             if let Some(result) = check(&mut guard) {
-                if this.enlisted {
-                    old = this.leave(guard);
-                } else {
-                    drop(guard);
-                }
+                let old = this.leave(guard);
                 drop((old, fresh));
                 return Poll::Ready(result);
             }
-            // SAFETY: the lock is held and the node belongs to this queue.
-            let linked = unsafe { this.node.is_linked() };
-            // SAFETY: the lock is held and the node belongs to this queue.
-            let has_waker = unsafe { this.node.will_wake(cx) };
-            if linked && this.list == list && has_waker {
-                drop(guard);
-                drop((old, fresh));
-                return Poll::Pending;
+            let linked = this.node.is_linked();
+            if linked && this.list == list {
+                // SAFETY: the lock is held and the node belongs to this queue.
+                let has_waker = unsafe { this.node.will_wake(cx) };
+                if has_waker {
+                    drop(guard);
+                    drop(fresh);
+                    return Poll::Pending;
+                }
             }
             let Some(waker) = fresh.take() else {
                 // A waker's clone may run anything, so the lock is given up for it and `check` runs once more.
@@ -192,18 +216,17 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
                 fresh = Some(cx.waker().clone());
                 continue;
             };
-            // SAFETY: the lock is held and the node belongs to this queue.
-            old = unsafe { this.node.replace_waker(Some(waker)) };
-            if linked && this.list != list {
-                // SAFETY: the lock is held; the node is linked in the list it was last put into.
-                unsafe { guard.locked.lists[this.list].unlink(&this.node) };
-            }
-            if !linked || this.list != list {
+            let old = if linked && this.list == list {
+                // SAFETY: the lock is held and the node belongs to this queue, where it is linked.
+                Some(unsafe { this.node.replace_waker(waker) })
+            } else {
+                // SAFETY: the lock is held; the node, if linked, is linked in the list it was last put into.
+                let old = unsafe { guard.locked.lists[this.list].unlink(&this.node) };
                 this.list = list;
-                this.enlisted = true;
-                // SAFETY: lock held and node of this queue (1); pinned by `self`, and `drop` unlinks it (2); not linked (3).
-                unsafe { guard.locked.lists[list].push_back(&this.node) };
-            }
+                // SAFETY: lock held and node of this queue (1); pinned by `self`, and `drop` unlinks it (2); ours, not linked (3).
+                unsafe { guard.locked.lists[list].push_back(&this.node, waker) };
+                old
+            };
             drop(guard);
             drop(old);
             return Poll::Pending;
@@ -213,18 +236,23 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
     /// Unlinks the node, takes its waker, unlocks. The caller drops the waker.
     fn leave(&self, mut guard: Guard<'_, T, LISTS>) -> Option<Waker> {
         // SAFETY: the guard is the lock; the node, if linked, is linked in `self.list`.
-        unsafe { guard.locked.lists[self.list].unlink(&self.node) };
-        // SAFETY: the guard is the lock.
-        unsafe { self.node.replace_waker(None) }
+        unsafe { guard.locked.lists[self.list].unlink(&self.node) }
+    }
+
+    #[cold]
+    fn leave_slow(&self) {
+        let waker = self.leave(self.queue.lock());
+        drop(waker);
     }
 }
 
 impl<T, const LISTS: usize> Drop for Waiter<'_, T, LISTS> {
+    #[inline]
     fn drop(&mut self) {
-        if self.enlisted {
-            let waker = self.leave(self.queue.lock());
-            drop(waker);
+        if self.node.is_linked() {
+            self.leave_slow();
         }
+        self.node.debug_assert_alone();
     }
 }
 
@@ -346,6 +374,56 @@ mod models {
                 std::future::poll_fn(|cx| waiter.as_mut().poll(0, cx, |done| done.then_some(())))
                     .await;
             });
+            t.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_ci_a_waiter_goes_while_it_is_taken() {
+        loom::model(|| {
+            let queue: Arc<WaitQueue<()>> = Arc::new(WaitQueue::new(()));
+            let other = queue.clone();
+            let mut waiter = Box::pin(Waiter::new(&queue));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(
+                waiter
+                    .as_mut()
+                    .poll(0, &mut cx, |()| None::<()>)
+                    .is_pending()
+            );
+            let t = thread::spawn(move || {
+                let mut batch = WakeBatch::new();
+                other.lock().wake_one(0, &mut batch);
+                batch.wake_all();
+            });
+            drop(waiter);
+            t.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_ci_a_waiter_waits_again_while_it_is_taken() {
+        loom::model(|| {
+            let queue: Arc<WaitQueue<u32>> = Arc::new(WaitQueue::new(0));
+            let other = queue.clone();
+            let t = thread::spawn(move || {
+                for _ in 0..2 {
+                    let mut batch = WakeBatch::new();
+                    let mut guard = other.lock();
+                    *guard += 1;
+                    guard.wake_all(0, &mut batch);
+                    drop(guard);
+                    batch.wake_all();
+                }
+            });
+            let mut waiter = Box::pin(Waiter::new(&queue));
+            for least in [1, 2] {
+                let check = |count: &mut u32| (*count >= least).then_some(());
+                loom::future::block_on(std::future::poll_fn(|cx| {
+                    waiter.as_mut().poll(0, cx, check)
+                }));
+            }
+            drop(waiter);
             t.join().unwrap();
         });
     }
