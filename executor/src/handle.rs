@@ -1,7 +1,7 @@
 //! How code inside and outside a runtime reaches it.
 
 use crate::observe::Metrics;
-use crate::scheduler::{self, Context, Root, Shared, Worker, with_worker};
+use crate::scheduler::{self, Context, Root, Shared, Worker, with_worker, with_worker_of};
 use crate::task::{JoinHandle, TaskId};
 use lenio_sync::park::Parker;
 use std::error::Error;
@@ -97,12 +97,14 @@ impl Handle {
     /// If `future` panics.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let future = pin!(future);
-        with_worker(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(&worker.shared, &self.shared) => {
+        with_worker_of(&self.shared, |worker| match worker {
+            Some(worker) => {
+                // Another runtime may have been entered since: this one is the current one again.
+                let _context = Context::enter_worker(worker);
                 let root = Root::new(worker.place().parker.clone());
                 worker.block_on(future, &root)
             }
-            _ => self.block_on_as_guest(future),
+            None => self.block_on_as_guest(future),
         })
     }
 
@@ -141,7 +143,11 @@ impl Handle {
         let root = Root::new(parker.clone());
         let waker = root.waker();
         let mut cx = TaskContext::from_waker(&waker);
-        let _waiting = Waiting(&self.shared, &parker);
+        let mut waiting = Waiting {
+            shared: &self.shared,
+            parker: &parker,
+            is_waiting: false,
+        };
         loop {
             if root.take() {
                 let _context = Context::enter(&self.shared);
@@ -149,9 +155,10 @@ impl Handle {
                     return output;
                 }
             }
-            self.shared.stop_waiting_for_place(&parker);
-            self.shared.wait_for_place(&parker);
+            // First on the list, then the look: whoever leaves a place makes it vacant first and then looks at the list.
+            waiting.enlist();
             if let Some(worker) = Worker::occupy_as_guest(&self.shared) {
+                waiting.take_place();
                 root.move_to(worker.place().parker.clone());
                 return Self::work_until(worker, future, &root);
             }
@@ -195,12 +202,33 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// Takes a waiting thread off the list, also on unwinding.
-struct Waiting<'a>(&'a Shared, &'a Arc<Parker>);
+/// A thread that waits for a place. A call to a place that it does not take goes on to the next, also on unwinding.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    parker: &'a Arc<Parker>,
+    is_waiting: bool,
+}
+
+impl Waiting<'_> {
+    fn enlist(&mut self) {
+        // Whoever calls takes the caller off the list, so this may be for the second time.
+        if !self.is_waiting || !self.shared.is_waiting(self.parker) {
+            self.shared.wait_for_place(self.parker);
+        }
+        self.is_waiting = true;
+    }
+
+    fn take_place(&mut self) {
+        self.is_waiting = false;
+        self.shared.stop_waiting_for_place(self.parker);
+    }
+}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.stop_waiting_for_place(self.1);
+        if self.is_waiting && !self.shared.stop_waiting_for_place(self.parker) {
+            self.shared.call_to_place();
+        }
     }
 }
 

@@ -4,11 +4,12 @@
 )]
 //! Tasks that stay on one thread.
 
+use crate::context;
 use crate::task::{self, JoinHandle, Owner, Ran, Refusal, Runnable, contain};
 use lenio_sync::budget;
 use lenio_sync::park::Parker;
-use lenio_sync::primitive::Mutex;
-use std::cell::{Cell, RefCell};
+use lenio_sync::wait::{WaitQueue, Waiter, WakeBatch};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
@@ -58,15 +59,13 @@ pub struct LocalSet {
 
 struct Shared {
     owner: Owner,
-    queue: Mutex<Queue>,
+    /// What is runnable; whoever drives the set and found nothing waits for it. There may be several drivers, one within the other
+    /// or side by side in one task: each is woken, because any of them may be gone before it comes round to polling.
+    queue: WaitQueue<Runnables>,
 }
 
-#[derive(Default)]
-struct Queue {
-    runnables: VecDeque<Runnable>,
-    /// Whoever drives the set.
-    driver: Option<Waker>,
-}
+type Runnables = VecDeque<Runnable>;
+type Driver<'a> = Waiter<'a, Runnables>;
 
 impl LocalSet {
     /// Makes an empty set, at home on this thread.
@@ -74,7 +73,7 @@ impl LocalSet {
         let shared = Arc::new_cyclic(|this: &Weak<Shared>| Shared {
             // SAFETY: the set's drop waits until every task is done, and `schedule` may be called from any thread.
             owner: unsafe { Owner::new(schedule, this.as_ptr().cast()) },
-            queue: Mutex::new(Queue::default()),
+            queue: WaitQueue::new(Runnables::new()),
         });
         Self {
             shared,
@@ -108,7 +107,17 @@ impl LocalSet {
     /// Dropping the future drops `future`; the set's tasks stay.
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
-        std::future::poll_fn(|cx| self.poll_until(future.as_mut(), cx)).await
+        let mut driver = pin!(Driver::new(&self.shared.queue));
+        std::future::poll_fn(|cx| {
+            let inside = Inside::enter(&self.shared);
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            drop(inside);
+            self.turn(driver.as_mut(), cx);
+            Poll::Pending
+        })
+        .await
     }
 
     /// Drives the set until all its tasks have finished.
@@ -117,8 +126,9 @@ impl LocalSet {
     ///
     /// Nothing is lost: the tasks stay in the set.
     pub async fn run(&self) {
+        let mut driver = pin!(Driver::new(&self.shared.queue));
         std::future::poll_fn(|cx| {
-            self.turn(cx);
+            self.turn(driver.as_mut(), cx);
             if self.is_empty() {
                 Poll::Ready(())
             } else {
@@ -133,24 +143,11 @@ impl LocalSet {
         self.shared.owner.living() == 0
     }
 
-    fn poll_until<F: Future>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let inside = Inside::enter(&self.shared);
-        if let Poll::Ready(output) = future.poll(cx) {
-            return Poll::Ready(output);
-        }
-        drop(inside);
-        self.turn(cx);
-        Poll::Pending
-    }
-
     /// Polls what is runnable, and arranges for `cx` to be woken when there is more.
-    fn turn(&self, cx: &mut Context<'_>) {
-        let waker = cx.waker().clone();
-        let old = self.shared.queue.lock().driver.replace(waker);
-        drop(old);
+    fn turn(&self, mut driver: Pin<&mut Driver<'_>>, cx: &mut Context<'_>) {
         let _inside = Inside::enter(&self.shared);
         for _ in 0..PER_TURN {
-            let Some(runnable) = self.shared.next() else {
+            let Some(runnable) = self.shared.next_or_wait(driver.as_mut(), cx) else {
                 return;
             };
             self.shared.run(runnable);
@@ -188,12 +185,12 @@ impl Drop for LocalSet {
         }
         let parker = Arc::new(Parker::new(None));
         parker.adopt();
-        let driver = Waker::from(Arc::new(Unpark(parker.clone())));
-        let old = shared.queue.lock().driver.replace(driver);
-        contain(move || drop(old));
+        let waker = Waker::from(Arc::new(Unpark(parker.clone())));
+        let mut cx = Context::from_waker(&waker);
+        let mut driver = pin!(Driver::new(&shared.queue));
         let _inside = Inside::enter(shared);
         while shared.owner.living() > 0 {
-            match shared.next() {
+            match shared.next_or_wait(driver.as_mut(), &mut cx) {
                 Some(runnable) => shared.run(runnable),
                 // A foreign thread has won the right to queue a task and is about to: a few instructions away.
                 None => {
@@ -214,16 +211,30 @@ impl Wake for Unpark {
 
 impl Shared {
     fn next(&self) -> Option<Runnable> {
-        self.queue.lock().runnables.pop_front()
+        self.queue.lock().pop_front()
+    }
+
+    /// What is to be polled next. Where there is nothing, `driver` waits until there is.
+    fn next_or_wait(&self, driver: Pin<&mut Driver<'_>>, cx: &mut Context<'_>) -> Option<Runnable> {
+        // The look without the driver spares the clone of the waker.
+        self.next()
+            .or_else(|| match driver.poll(0, cx, Runnables::pop_front) {
+                Poll::Ready(runnable) => Some(runnable),
+                Poll::Pending => None,
+            })
     }
 
     /// Polls a task of the set, on its home thread.
     fn run(&self, runnable: Runnable) {
         let outer = budget::start();
+        // A task of its own, although it is polled within whatever drives the set.
+        let hidden = context::hide();
         let ran = runnable.run(Some(&self.owner));
+        drop(hidden);
         outer.resume();
         if let Ran::Again(runnable) = ran {
-            self.queue.lock().runnables.push_back(runnable);
+            // Its driver looks again before it waits; the others need not know.
+            self.queue.lock().push_back(runnable);
         }
     }
 }
@@ -235,13 +246,13 @@ fn schedule(shared: *const (), runnable: Runnable) {
     unsafe { Arc::increment_strong_count(shared) };
     // SAFETY: the count was raised for this one.
     let shared = unsafe { Arc::from_raw(shared) };
+    let mut drivers = WakeBatch::new();
     let mut queue = shared.queue.lock();
-    queue.runnables.push_back(runnable);
-    let driver = queue.driver.take();
+    queue.push_back(runnable);
+    queue.wake_all(0, &mut drivers);
     drop(queue);
-    if let Some(driver) = driver {
-        driver.wake();
-    }
+    // A driver whose waker panics is nothing that whoever woke the task could be blamed for.
+    contain(|| drivers.wake_all());
 }
 
 /// Adds a task to the set that is being driven on this thread.
@@ -263,8 +274,7 @@ where
     F::Output: 'static,
 {
     let spawned_at = Location::caller();
-    let shared = CURRENT.with_borrow(Clone::clone);
-    match shared {
+    match current() {
         Some(shared) => spawn_in(&shared, future, spawned_at),
         None => JoinHandle::refused(Refusal::NoLocalSet),
     }
@@ -291,29 +301,36 @@ where
     spawned.handle
 }
 
+/// The set that is being driven on this thread. None any more while the thread's locals are being destroyed.
+fn current() -> Option<Arc<Shared>> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok()?
+}
+
 fn is_current(shared: &Arc<Shared>) -> bool {
-    CURRENT.with_borrow(|current| {
-        current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, shared))
-    })
+    current().is_some_and(|current| Arc::ptr_eq(&current, shared))
+}
+
+fn replace_current(set: Option<Arc<Shared>>) -> Option<Arc<Shared>> {
+    CURRENT
+        .try_with(|current| current.replace(set))
+        .unwrap_or(None)
 }
 
 /// Makes a set the current one of the thread for a while.
 struct Inside {
-    outer: Cell<Option<Arc<Shared>>>,
+    outer: Option<Arc<Shared>>,
 }
 
 impl Inside {
     fn enter(shared: &Arc<Shared>) -> Self {
         Self {
-            outer: Cell::new(CURRENT.replace(Some(shared.clone()))),
+            outer: replace_current(Some(shared.clone())),
         }
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        CURRENT.set(self.outer.take());
+        drop(replace_current(self.outer.take()));
     }
 }

@@ -160,6 +160,21 @@ impl Drop for TakeOff {
     }
 }
 
+/// No value is in force on this thread, until it is dropped: for the polls of tasks that happen further down the stack of another one.
+pub(crate) struct Hidden(*const Frame);
+
+/// Takes every value out of force for a while.
+pub(crate) fn hide() -> Hidden {
+    Hidden(NEWEST.replace(ptr::null()))
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // The scopes that made these frames are still being polled, further up the stack, where `hide` was called.
+        NEWEST.set(self.0);
+    }
+}
+
 impl<T: 'static, F> fmt::Debug for Scope<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").finish_non_exhaustive()

@@ -2,4 +2,5 @@
 
 mod local;
 
+pub(crate) use local::hide;
 pub use local::{AccessError, Scope, TaskLocal};

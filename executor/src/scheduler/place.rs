@@ -87,6 +87,11 @@ pub(crate) struct PollInProgress {
 
 const ROOT: u64 = u64::MAX;
 
+/// The poll around a poll: an id and a spawn site, zero and anything where there is none.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub(crate) struct Outer(u64, *mut Location<'static>);
+
 /// The poll that [`PollInProgress`] describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Polling {
@@ -97,8 +102,10 @@ pub(crate) struct Polling {
 }
 
 impl PollInProgress {
+    /// Returns what was being polled before: something, if this is a poll within a poll. To be handed to [`end`](Self::end).
     #[inline(always)]
-    pub(crate) fn start(&self, runnable: &Runnable) {
+    pub(crate) fn start(&self, runnable: &Runnable) -> Outer {
+        let outer = self.outer();
         let id = runnable.id().as_u64();
         // ORDERING: Relaxed on all of these: the reader checks the poll counter and wants a hint.
         self.id.store(id, Ordering::Relaxed);
@@ -108,6 +115,7 @@ impl PollInProgress {
         if let Some(name) = runnable.name() {
             self.note_name(id, name);
         }
+        outer
     }
 
     #[cold]
@@ -148,36 +156,33 @@ impl PollInProgress {
         (id != ROOT).then(|| TaskId::from_u64(id)).flatten()
     }
 
-    pub(crate) fn start_root(&self) {
+    pub(crate) fn start_root(&self) -> Outer {
+        let outer = self.outer();
         // ORDERING: Relaxed: as in `start`.
         self.id.store(ROOT, Ordering::Relaxed);
+        outer
     }
 
     #[inline(always)]
-    pub(crate) fn end(&self) {
+    fn outer(&self) -> Outer {
+        // ORDERING: Relaxed: read by the writer itself.
+        let id = self.id.load(Ordering::Relaxed);
+        // ORDERING: Relaxed: as above.
+        Outer(id, self.site.load(Ordering::Relaxed))
+    }
+
+    #[inline(always)]
+    pub(crate) fn end(&self, Outer(id, site): Outer) {
         // ORDERING: Relaxed: as in `start`.
-        self.id.store(0, Ordering::Relaxed);
+        self.id.store(id, Ordering::Relaxed);
+        // ORDERING: Relaxed: as in `start`.
+        self.site.store(site, Ordering::Relaxed);
     }
 
     #[inline(always)]
     pub(crate) fn is_polling(&self) -> bool {
         // ORDERING: Relaxed: as in `start`.
         self.id.load(Ordering::Relaxed) != 0
-    }
-
-    /// What is going on, to be put back after a nested poll.
-    pub(crate) fn raw(&self) -> (u64, *mut Location<'static>) {
-        // ORDERING: Relaxed: read by the writer itself.
-        let id = self.id.load(Ordering::Relaxed);
-        // ORDERING: Relaxed: as above.
-        (id, self.site.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn restore(&self, (id, site): (u64, *mut Location<'static>)) {
-        // ORDERING: Relaxed: as in `start`.
-        self.id.store(id, Ordering::Relaxed);
-        // ORDERING: Relaxed: as in `start`.
-        self.site.store(site, Ordering::Relaxed);
     }
 
     pub(crate) fn mark_stuck(&self, polls: u64) {

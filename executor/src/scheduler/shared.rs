@@ -18,6 +18,7 @@ use lenio_sync::park::{Interrupt, Parker};
 use lenio_sync::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
 use lenio_sync::primitive::{Condvar, Mutex};
 use lenio_time::{Alarm, Clock, Timers};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub(crate) struct Shared {
     pub(super) outside_door: Mutex<()>,
     pub(crate) outside_timers: Arc<Timers>,
     /// Threads inside `block_on` that found no place.
-    waiting: Mutex<Vec<Arc<Parker>>>,
+    waiting: Mutex<VecDeque<Arc<Parker>>>,
     /// Places that are occupied by a thread.
     occupied: AtomicUsize,
     stopping: AtomicBool,
@@ -114,7 +115,7 @@ impl Shared {
                 outside: owner(this, schedule.task),
                 outside_door: Mutex::new(()),
                 outside_timers: timers(),
-                waiting: Mutex::new(Vec::new()),
+                waiting: Mutex::new(VecDeque::new()),
                 occupied: AtomicUsize::new(0),
                 stopping: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
@@ -181,13 +182,27 @@ impl Shared {
 
     /// Registers a thread that wants a place, to be unparked when one becomes free.
     pub(crate) fn wait_for_place(&self, parker: &Arc<Parker>) {
-        self.waiting.lock().push(parker.clone());
+        self.waiting.lock().push_back(parker.clone());
     }
 
-    pub(crate) fn stop_waiting_for_place(&self, parker: &Arc<Parker>) {
-        self.waiting
-            .lock()
-            .retain(|other| !Arc::ptr_eq(other, parker));
+    pub(crate) fn is_waiting(&self, parker: &Arc<Parker>) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.iter().any(|other| Arc::ptr_eq(other, parker))
+    }
+
+    /// Takes a thread off the list. False: it is not on it; it has been called.
+    pub(crate) fn stop_waiting_for_place(&self, parker: &Arc<Parker>) -> bool {
+        let mut waiting = self.waiting.lock();
+        let at = waiting.iter().position(|other| Arc::ptr_eq(other, parker));
+        at.map(|at| waiting.remove(at)).is_some()
+    }
+
+    /// Calls the thread that has waited longest to a place that may be vacant.
+    pub(crate) fn call_to_place(&self) {
+        let called = self.waiting.lock().pop_front();
+        if let Some(parker) = called {
+            parker.unpark();
+        }
     }
 
     pub(crate) fn note_occupied(&self) {
@@ -198,10 +213,7 @@ impl Shared {
     pub(crate) fn note_vacant(&self) {
         // ORDERING: Relaxed: as above.
         self.occupied.fetch_sub(1, Ordering::Relaxed);
-        let waiting = self.waiting.lock().pop();
-        if let Some(parker) = waiting {
-            parker.unpark();
-        }
+        self.call_to_place();
     }
 
     /// Whether every thread that occupies a place sleeps, and no blocking job runs or waits: nothing can happen before the next timer.

@@ -126,21 +126,25 @@ impl Worker {
         root: &Arc<Root>,
     ) -> F::Output {
         let waker = root.waker();
+        // A root future that wakes itself takes turns with the tasks.
+        let mut had_its_turn = false;
         loop {
             self.tick();
-            if self.may_bypass() && root.take() {
+            if !had_its_turn && self.may_bypass() && root.take() {
+                had_its_turn = true;
                 if let Poll::Ready(output) = self.poll_root(future.as_mut(), &waker) {
                     return output;
                 }
                 continue;
             }
-            if let Some(runnable) = self.next_queued() {
-                self.poll(runnable);
-                continue;
-            }
-            if !root.is_woken() {
+            let next = self.next_queued();
+            if next.is_none() && !had_its_turn && !root.is_woken() {
                 self.is_over();
                 self.rest(Some(root));
+            }
+            had_its_turn = false;
+            if let Some(runnable) = next {
+                self.poll(runnable);
             }
         }
     }
@@ -179,13 +183,12 @@ impl Worker {
         self.stop_searching();
         self.note_bypass();
         let progress = &self.place().poll;
-        let outer = progress.raw();
-        progress.start_root();
+        let outer = progress.start_root();
         let paused = budget::start();
         // A panic of the root future passes to the caller of `block_on`; what was put aside is put back on the way.
         let restore = Restore(Some(|| {
             paused.resume();
-            progress.restore(outer);
+            progress.end(outer);
         }));
         let polled = future.poll(&mut TaskContext::from_waker(waker));
         drop(restore);
@@ -257,11 +260,11 @@ impl Worker {
     fn poll(&self, runnable: Runnable) {
         self.stop_searching();
         let place = &*self.place;
-        place.poll.start(&runnable);
+        let outer_poll = place.poll.start(&runnable);
         let outer = budget::start();
         let ran = runnable.run(Some(&place.owner));
         let exhausted = outer.resume();
-        place.poll.end();
+        place.poll.end(outer_poll);
         place.counters.polls.add(1);
         match ran {
             Ran::Parked | Ran::Finished => {}
@@ -434,30 +437,31 @@ impl Worker {
         }
         let places = &self.shared.places;
         let start = self.choice.below(places.len());
-        let victims = || {
-            (start..places.len())
-                .chain(0..start)
-                .filter(|victim| *victim != self.index)
-        };
-        for victim in victims() {
-            if let Some(runnable) = places[victim].far_end.steal_into(&self.queue) {
-                self.note_stolen(self.queue.len() + 1);
-                self.keep(runnable);
-                return true;
-            }
-        }
-        for victim in victims() {
+        let mut stuck = None;
+        for victim in (start..places.len()).chain(0..start) {
             let place = &places[victim];
-            if !place.poll.is_stuck(place.counters.polls.value()) {
+            if victim == self.index {
                 continue;
             }
-            if let Some(runnable) = place.lifo.take() {
-                self.note_stolen(1);
-                self.keep(runnable);
-                return true;
+            // A look first: stealing from an empty queue is far from free.
+            if !place.far_end.is_empty() {
+                if let Some(runnable) = place.far_end.steal_into(&self.queue) {
+                    self.note_stolen(self.queue.len() + 1);
+                    self.keep(runnable);
+                    return true;
+                }
+            }
+            if !place.lifo.is_empty() && place.poll.is_stuck(place.counters.polls.value()) {
+                stuck = Some(place);
             }
         }
-        false
+        // Nobody has a queue; the task in the slot of a worker that is stuck comes last.
+        let Some(runnable) = stuck.and_then(|place| place.lifo.take()) else {
+            return false;
+        };
+        self.note_stolen(1);
+        self.keep(runnable);
+        true
     }
 
     /// Puts a stolen task where it runs next.
