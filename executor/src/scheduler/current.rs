@@ -85,10 +85,13 @@ impl<'a> Context<'a> {
 
     fn push(shared: Arc<Shared>, worker: Option<&'a Worker>) -> Self {
         let number = NEXT.replace(NEXT.get() + 1);
-        let entry = Entry::new(number, shared, worker);
-        STACK.with_borrow_mut(|stack| {
+        // A thread that is ending, and drops a runtime from a thread-local of its own, may have lost its stack already. Then it is
+        // inside of nothing: what its tasks spawn goes the way of spawns from outside.
+        let _ = STACK.try_with(|stack| {
+            let entry = Entry::new(number, shared, worker);
+            let mut stack = stack.borrow_mut();
             stack.push(entry);
-            refresh(stack);
+            refresh(&stack);
         });
         Self {
             number,
@@ -99,7 +102,6 @@ impl<'a> Context<'a> {
 
 impl Drop for Context<'_> {
     fn drop(&mut self) {
-        // A thread that is ending may have lost its stack already, and everything on it.
         let gone = STACK.try_with(|stack| take_out(&mut stack.borrow_mut(), self.number));
         // The last handle of a runtime may go with the entry: not while the stack is borrowed.
         drop(gone);
