@@ -193,6 +193,11 @@ impl Handle {
     }
 }
 
+// Everything behind a handle is atomic or locked and stays consistent when a task unwinds; only the user's hooks, as trait objects,
+// hide that from the compiler.
+impl std::panic::UnwindSafe for Handle {}
+impl std::panic::RefUnwindSafe for Handle {}
+
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")

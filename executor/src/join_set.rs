@@ -154,7 +154,7 @@ impl<T> JoinSet<T> {
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         loop {
             let key = self.finished.queue.lock().keys.pop_front()?;
-            // A key without a task: that task left the set through `detach_all`.
+            // Each key belongs to a task until it is taken out here.
             let Some(mut task) = self.tasks.remove(&key) else {
                 continue;
             };
@@ -184,6 +184,8 @@ impl<T> JoinSet<T> {
     /// Empties the set and lets the tasks run on.
     pub fn detach_all(&mut self) {
         self.tasks.clear();
+        // What they have reported, or are about to report, must not be taken for a report of the tasks to come.
+        self.finished = Arc::default();
     }
 }
 

@@ -106,6 +106,13 @@ impl Parker {
         self.state.load(Ordering::Relaxed) == NOTIFIED
     }
 
+    /// Whether the thread sleeps here, and nobody has woken it. It stays so until somebody does, or until its timeout is over.
+    pub fn is_asleep(&self) -> bool {
+        // ORDERING: Acquire, as whoever finds the thread asleep wants to see what it did before; the swap to ASLEEP is the pair's
+        // other half only by way of the reader's own later unpark, so nothing may depend on more than the value.
+        self.state.load(Ordering::Acquire) == ASLEEP
+    }
+
     /// Gives the token: the thread that sleeps here wakes, or its next `park` returns at once.
     ///
     /// Never blocks on user code. Costs one swap, and a system call if the thread was asleep.

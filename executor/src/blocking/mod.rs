@@ -103,11 +103,10 @@ impl BlockingPool {
         self.queue.next()
     }
 
-    /// A job has been run. Returns whether no job runs or waits now.
-    pub(crate) fn finished(&self) -> bool {
-        let quiet = self.queue.finished();
+    /// A job has been run.
+    pub(crate) fn finished(&self) {
+        self.queue.finished();
         self.owner.sweep_if_worth_it();
-        quiet
     }
 
     /// For thread names.

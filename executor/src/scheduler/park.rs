@@ -3,7 +3,7 @@
 use super::worker::Worker;
 use crate::observe::Hooks;
 use crate::task::contain;
-use lenio_net::reactor::PreciseWaits;
+use lenio_net::reactor::{PreciseWaits, Turn};
 use lenio_sync::wait::WakeBatch;
 use lenio_time::Instant;
 use std::time::Duration;
@@ -41,22 +41,17 @@ impl Worker {
     }
 
     /// Waits for events until the deadline, or until somebody interrupts.
-    fn drive(
-        &self,
-        turn: &mut lenio_net::reactor::Turn<'_>,
-        deadline: Option<Instant>,
-        batch: &mut WakeBatch,
-    ) {
+    fn drive(&self, turn: &mut Turn<'_>, deadline: Option<Instant>, batch: &mut WakeBatch) {
         let shared = &self.shared;
-        if deadline.is_some() && !shared.clock.is_virtual() {
+        if let (Some(_), true) = (deadline, shared.clock.is_virtual()) {
+            self.drive_virtually(turn, batch);
+            return;
+        }
+        if deadline.is_some() {
             self.precise.get_or_init(PreciseWaits::new);
         }
         loop {
-            let timeout = match deadline {
-                None => None,
-                Some(_) if shared.clock.is_virtual() => Some(Duration::ZERO),
-                Some(deadline) => Some(deadline.duration_since(shared.clock.now())),
-            };
+            let timeout = deadline.map(|deadline| deadline.duration_since(shared.clock.now()));
             let result = turn.wait(timeout, batch);
             // The kernel refuses to wait only if the runtime's own descriptors are gone: nothing a worker could repair, so the
             // error counts as "nothing happened" and the parker's token still ends the sleep.
@@ -64,19 +59,31 @@ impl Worker {
             if events > 0 || self.place().parker.is_notified() {
                 return;
             }
-            let Some(deadline) = deadline else { return };
-            if shared.clock.is_virtual() {
-                if !shared.is_quiet() {
-                    // Others still run: they will interrupt this sleep when the last of them parks.
-                    let _ = turn.wait(None, batch);
-                    return;
-                }
-                shared.clock.advance_to(deadline);
+            if deadline.is_none_or(|deadline| shared.clock.now() >= deadline) {
                 return;
             }
-            if shared.clock.now() >= deadline {
-                return;
-            }
+        }
+    }
+
+    /// Moves the virtual clock to the next deadline if nothing else can happen; else gives the others a moment.
+    ///
+    /// While the check finds everybody else asleep nobody but this thread can wake them or set timers, foreign threads aside, so
+    /// the earliest deadline is read after it. The moment is real time: a virtual clock is for tests, where this is simpler than
+    /// having each worker tell the driver that it sleeps, which it can only do before it does.
+    fn drive_virtually(&self, turn: &mut Turn<'_>, batch: &mut WakeBatch) {
+        const MOMENT: Duration = Duration::from_micros(200);
+        let shared = &self.shared;
+        let events = turn.wait(Some(Duration::ZERO), batch).unwrap_or_default();
+        if events > 0 || self.place().parker.is_notified() {
+            return;
+        }
+        if !shared.is_quiet() {
+            let _ = turn.wait(Some(MOMENT), batch);
+            return;
+        }
+        let timers = shared.all_timers();
+        if let Some(earliest) = timers.filter_map(|timers| timers.next_deadline()).min() {
+            shared.clock.advance_to(earliest);
         }
     }
 

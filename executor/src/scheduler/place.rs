@@ -92,6 +92,14 @@ const ROOT: u64 = u64::MAX;
 #[must_use]
 pub(crate) struct Outer(u64, *mut Location<'static>);
 
+impl Outer {
+    /// Whether there is one.
+    #[inline(always)]
+    pub(crate) fn is_a_poll(self) -> bool {
+        self.0 != 0
+    }
+}
+
 /// The poll that [`PollInProgress`] describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Polling {

@@ -216,11 +216,15 @@ impl Shared {
         self.call_to_place();
     }
 
-    /// Whether every thread that occupies a place sleeps, and no blocking job runs or waits: nothing can happen before the next timer.
+    /// Whether every thread that occupies a place is asleep at its parker, save the driver who asks, and no blocking job runs or waits:
+    /// nothing can happen before the next timer.
+    ///
+    /// The idle words would not do: a place says there that it sleeps before its last look, and a woken root future is no entry.
     pub(crate) fn is_quiet(&self) -> bool {
+        let asleep = self.places.iter().filter(|place| place.parker.is_asleep());
         // ORDERING: Relaxed: as in `note_occupied`.
         let occupied = self.occupied.load(Ordering::Relaxed);
-        self.idle.asleep() >= occupied && self.injector.is_empty() && self.blocking.is_idle()
+        asleep.count() + 1 >= occupied && self.injector.is_empty() && self.blocking.is_idle()
     }
 
     /// Whether every thread that occupies a place sleeps.

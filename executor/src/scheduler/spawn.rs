@@ -8,7 +8,6 @@ use super::current::{Context, with_worker};
 use super::shared::{Schedule, Shared};
 use crate::observe::Hooks;
 use crate::task::{self, JoinHandle, Refusal, Runnable, contain};
-use lenio_sync::park::Interrupt;
 use lenio_sync::primitive::thread;
 use std::io;
 use std::panic::Location;
@@ -131,10 +130,7 @@ fn start_blocking_thread(shared: &Arc<Shared>) -> io::Result<()> {
             while let Some(job) = shared.blocking.next() {
                 // The verdict needs no action: a job finishes in its one poll.
                 contain(|| drop(job.run(None)));
-                if shared.blocking.finished() && shared.clock.is_virtual() {
-                    // The driver may be waiting for this job before it moves the clock.
-                    shared.reactor.interrupt();
-                }
+                shared.blocking.finished();
             }
             drop(context);
             Hooks::call(&shared.hooks.thread_stop);

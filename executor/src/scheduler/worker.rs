@@ -7,6 +7,7 @@ use super::queue::LocalQueue;
 use super::root::Root;
 use super::shared::Shared;
 use super::{LIFO_PER_ROUND, MAINTENANCE, WORTH_A_WAKE_NS};
+use crate::context::hide;
 use crate::observe::Hooks;
 use crate::task::{Ran, Runnable};
 use lenio_net::reactor::PreciseWaits;
@@ -261,6 +262,8 @@ impl Worker {
         self.stop_searching();
         let place = &*self.place;
         let outer_poll = place.poll.start(&runnable);
+        // A poll within a poll: what belongs to the outer task is not for this one.
+        let _hidden = outer_poll.is_a_poll().then(hide);
         let outer = budget::start();
         let ran = runnable.run(Some(&place.owner));
         let exhausted = outer.resume();
@@ -409,11 +412,6 @@ impl Worker {
             self.idle_words().wake_self(self.index);
             Hooks::call(&self.shared.hooks.unpark);
             return;
-        }
-        let shared = &self.shared;
-        if shared.clock.is_virtual() && shared.reactor.is_attended() && shared.is_quiet() {
-            // The driver may be waiting for this worker to become idle before it moves the clock.
-            lenio_sync::park::Interrupt::interrupt(&*shared.reactor);
         }
         self.park();
     }

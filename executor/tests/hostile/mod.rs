@@ -2,11 +2,36 @@
     unsafe_code,
     reason = "a waker whose clone can be told to misbehave is only to be had as a raw one"
 )]
+#![allow(dead_code, reason = "no test file needs all of it")]
 //! Wakers that do what a test tells them to in `clone`, `wake` and `drop`: panic, re-enter, or just count.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{RawWaker, RawWakerVTable, Waker};
+
+/// A waker whose drop panics, and is meant to: the panic ends here.
+pub(crate) struct Contained(Option<Waker>);
+
+impl Contained {
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self(Some(waker))
+    }
+
+    pub(crate) fn waker(&self) -> &Waker {
+        match &self.0 {
+            Some(waker) => waker,
+            None => unreachable!("emptied only in drop"),
+        }
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        let waker = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
+    }
+}
 
 type Hook = Box<dyn Fn() + Send + Sync>;
 

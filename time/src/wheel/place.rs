@@ -19,7 +19,7 @@ const SLOT_MASK: u64 = SLOTS as u64 - 1;
 pub(super) struct Place(u16);
 
 impl Place {
-    pub(super) fn new(level: usize, slot: usize) -> Self {
+    pub(super) const fn new(level: usize, slot: usize) -> Self {
         Self((level * SLOTS + slot) as u16)
     }
 
@@ -40,19 +40,23 @@ impl Place {
         usize::from(self.0) % SLOTS
     }
 
+    /// Which of all slots it is.
+    pub(super) fn number(self) -> usize {
+        usize::from(self.0) % (LEVELS * SLOTS)
+    }
+
     /// The slot's bit in the words of its level.
     pub(super) fn bit(self) -> u64 {
         1 << self.slot()
     }
 
-    /// The first and the last nanosecond of this slot in a wheel that has reached `reached`.
-    pub(super) fn span(self, reached: u64) -> (u64, u64) {
-        let slot_bits = TICK_BITS + self.level() as u32 * SLOT_BITS;
-        let level_bits = slot_bits + SLOT_BITS;
-        // The top level has fewer slots than 64: its upper bits would stand above bit 63.
-        let above = u64::MAX.checked_shl(level_bits).unwrap_or(0);
-        let start = (reached & above) | ((self.slot() as u64) << slot_bits);
-        (start, start | ((1 << slot_bits) - 1))
+    /// Up to which deadline timers have to leave this slot when the wheel has reached `reached`, a moment in it or after it: on level 0
+    /// those that are due, above it those that share a slot of the level below with that moment.
+    pub(super) fn until(self, reached: u64) -> u64 {
+        match self.level() as u32 {
+            0 => reached,
+            level => reached | ((1 << (TICK_BITS + (level - 1) * SLOT_BITS)) - 1),
+        }
     }
 }
 
@@ -63,13 +67,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_place_spans_the_deadline_that_belongs_there(a: u64, b: u64, near in 0..64u32) {
-            let reached = a;
-            let deadline = a.saturating_add(b >> near);
+        fn places_are_in_the_order_of_deadlines(reached: u64, a: u64, b: u64, near in (0..64u32, 0..64u32)) {
+            let mut deadlines = [a >> near.0, b >> near.1].map(|distance| reached.saturating_add(distance));
+            deadlines.sort_unstable();
+            let [first, second] = deadlines.map(|deadline| Place::of(deadline, reached).number());
+            prop_assert!(first <= second);
+        }
+
+        #[test]
+        fn who_has_to_leave_a_slot_belongs_to_a_lower_level(reached: u64, distance: u64, near in 0..64u32, between: u64, ahead: u64) {
+            let deadline = reached.saturating_add(distance >> near);
             let place = Place::of(deadline, reached);
-            let (start, last) = place.span(reached);
-            prop_assert!(start <= deadline && deadline <= last);
-            prop_assert!(place.level() == 0 || start > reached);
+            let now = deadline - between % (deadline - reached + 1);
+            let until = place.until(now);
+            prop_assert!(until >= now);
+            // Once `now` is in the slot.
+            if Place::of(deadline, now).level() < place.level() {
+                let leaves = now + ahead % (until - now + 1);
+                prop_assert!(Place::of(leaves, now).level() < place.level());
+            }
         }
     }
 
@@ -77,7 +93,6 @@ mod tests {
     fn the_whole_range_has_a_place() {
         let last = Place::of(u64::MAX, 0);
         assert_eq!((last.level(), last.slot()), (LEVELS - 1, 31));
-        assert_eq!(last.span(0).1, u64::MAX);
         assert_eq!(Place::of(u64::MAX, u64::MAX).level(), 0);
         assert_eq!(Place::of(0, u64::MAX), Place::of(u64::MAX, u64::MAX));
     }

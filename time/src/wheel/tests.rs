@@ -163,32 +163,35 @@ proptest! {
     }
 }
 
-/// A crowd with short lives, as under load: many timers per slot, most of them cancelled, the wheel turned step by step.
+/// A crowd with short lives, as under load: many timers per slot, most of them cancelled, the wheel turned step by step. Once over a
+/// minute, once so close that a slot has more to move than it may at once.
 #[test]
 fn a_hundred_thousand_timers_fire_in_order_and_none_is_lost() {
-    let mut random = 1u64;
-    let mut next = move || {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random
-    };
-    let mut wheel = Wheel::new(Instant::from_nanos(0));
-    let mut model = Model::default();
-    for _ in 0..100_000 {
-        model.insert(&mut wheel, next() % 60_000_000_000);
-    }
-    let keys: Vec<_> = model.timers.keys().copied().collect();
-    for entry in keys {
-        if next() % 4 > 0 {
-            model.remove(&mut wheel, Some(entry));
+    for (ahead, spread) in [(0, 60_000_000_000), (600_000_000, 100_000_000)] {
+        let mut random = 1u64;
+        let mut next = move || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random
+        };
+        let mut wheel = Wheel::new(Instant::from_nanos(0));
+        let mut model = Model::default();
+        for _ in 0..100_000 {
+            model.insert(&mut wheel, ahead + next() % spread);
         }
+        let keys: Vec<_> = model.timers.keys().copied().collect();
+        for entry in keys {
+            if next() % 4 > 0 {
+                model.remove(&mut wheel, Some(entry));
+            }
+        }
+        while let Some(earliest) = wheel.next_deadline() {
+            model.turn(&mut wheel, earliest.as_nanos() + next() % 1_000_000);
+        }
+        assert!(model.timers.is_empty());
+        assert_eq!(wheel.len(), 0);
     }
-    while let Some(earliest) = wheel.next_deadline() {
-        model.turn(&mut wheel, earliest.as_nanos() + next() % 1_000_000);
-    }
-    assert!(model.timers.is_empty());
-    assert_eq!(wheel.len(), 0);
 }
 
 #[test]
@@ -213,4 +216,48 @@ fn a_timer_that_is_never_due_outlives_every_clock() {
     wheel.turn(Instant::LAST, |()| panic!("it is never due"));
     assert_eq!(wheel.next_deadline(), Some(Instant::NEVER));
     assert_eq!(wheel.remove(key), Some(()));
+}
+
+/// What makes the others wait must not grow with the slot.
+#[test]
+fn no_more_timers_come_down_than_are_soon_due() {
+    const TICK: u64 = 1 << 17;
+    let mut wheel = Wheel::new(Instant::from_nanos(0));
+    // A hundred per tick, all in one slot of level 1.
+    let deadlines = (64 * TICK..128 * TICK).step_by(TICK as usize / 100);
+    for deadline in deadlines.clone() {
+        wheel.insert(Instant::from_nanos(deadline), deadline);
+    }
+    let slot = Place::of(64 * TICK, 0).number();
+    let mut fired = Vec::new();
+    for tick in 64..128 {
+        let stood = wheel.slots[slot].end();
+        wheel.turn(Instant::from_nanos(tick * TICK + TICK / 2), |timer| {
+            fired.push(timer)
+        });
+        let came_down = stood - wheel.slots[slot].end();
+        assert!((100..=101).contains(&came_down), "{came_down} in one tick");
+    }
+    wheel.turn(Instant::from_nanos(128 * TICK), |timer| fired.push(timer));
+    assert!(fired.into_iter().eq(deadlines));
+}
+
+#[test]
+fn timers_of_equal_deadline_fire_in_the_order_of_insertion_from_whatever_level() {
+    let deadline = Instant::from_nanos(1 << 40);
+    let mut wheel = Wheel::new(Instant::from_nanos(0));
+    for (number, shift) in (10..40).rev().enumerate() {
+        wheel.turn(Instant::from_nanos((1 << 40) - (1 << shift)), |_| {
+            panic!("too early")
+        });
+        wheel.insert(deadline, number);
+    }
+    let mut fired = Vec::new();
+    wheel.turn(deadline, |number| fired.push(number));
+    assert!(fired.into_iter().eq(0..30));
+}
+
+#[test]
+fn the_slots_of_a_wheel_take_21_kilobytes() {
+    assert!(size_of::<[Slot; LEVELS * SLOTS]>() <= 21_000);
 }
