@@ -1,14 +1,17 @@
 //! Waiting, for any executor: the parts that the rest of lenio waits with.
 //!
 //! This crate knows no executor, no reactor and no clock; the other crates of lenio stand on it. Its modules, in the order in which
-//! they may import each other (each only what stands left of it): `primitive . park . budget . wait`.
+//! they may import each other (each only what stands left of it): `primitive . contain . park . budget . wait`.
 //!
 //! - [`primitive`] is the one place that names std's or loom's atomics, locks and threads.
+//! - [`contain`] ends panics of foreign code.
 //! - [`park`] puts a thread to sleep and wakes it.
 //! - [`budget`] bounds what one poll of a task may do before it has to let others run.
 //! - [`wait`] holds the waiter list and the wake batch.
 
 pub mod primitive;
+
+pub mod contain;
 
 pub mod park;
 

@@ -19,11 +19,11 @@
 use crate::clock::Clock;
 use crate::instant::Instant;
 use crate::timers::{Alarm, Timers};
+use lenio_sync::contain::contain;
 use lenio_sync::park::Parker;
 use lenio_sync::primitive::{Mutex, thread};
 use lenio_sync::wait::WakeBatch;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -103,7 +103,8 @@ impl Thread {
         let mut batch = WakeBatch::new();
         loop {
             timers.turn(timers.clock().now(), &mut batch);
-            wake(&mut batch);
+            // A waker's panic must not end the thread that all others depend on.
+            contain(|| batch.wake_all());
             if let Some(deadline) = timers.next_deadline() {
                 let left = deadline.duration_since(timers.clock().now());
                 self.parker.park(Some(left));
@@ -121,14 +122,6 @@ impl Thread {
         let mut is_running = self.is_running.lock();
         *is_running = timers.next_deadline().is_some();
         !*is_running
-    }
-}
-
-/// Wakes without letting a waker's panic end the thread that all others depend on. The panic hook has reported it by then.
-fn wake(batch: &mut WakeBatch) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| batch.wake_all())) {
-        // Dropping it is foreign code once more, and might panic as well.
-        std::mem::forget(payload);
     }
 }
 

@@ -39,19 +39,4 @@ pub(crate) use owned::Owner;
 pub(crate) use run::Ran;
 pub(crate) use runnable::Runnable;
 
-/// Runs foreign code that may panic where a panic must go no further: it was caused by nobody who could be told.
-///
-/// The panic hook has reported it by then.
-pub(crate) fn contain(f: impl FnOnce()) {
-    if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
-        drop_payload(payload);
-    }
-}
-
-/// Drops a panic payload; a payload whose drop panics again is leaked, because there is nobody left to tell.
-fn drop_payload(payload: Box<dyn std::any::Any + Send>) {
-    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(payload)));
-    if let Err(again) = dropped {
-        std::mem::forget(again);
-    }
-}
+pub(crate) use lenio_sync::contain::{contain, drop_payload};

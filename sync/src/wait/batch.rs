@@ -4,9 +4,9 @@
 )]
 //! Wakers collected under a lock, woken after it.
 
+use crate::contain::contain;
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 const INLINE: usize = 64;
@@ -150,27 +150,17 @@ impl Left<'_> {
 impl Drop for Left<'_> {
     #[inline]
     fn drop(&mut self) {
+        // A panic may be under way already: of several the first is passed on.
         while let Some(waker) = self.next() {
-            contain(waker);
+            contain(|| waker.wake());
         }
-    }
-}
-
-/// Wakes while a panic is under way already: of several panics the first is passed on.
-#[cold]
-fn contain(waker: Waker) {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) else {
-        return;
-    };
-    // A payload may panic when it is dropped, and so may what that panic carries: there it ends.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
     }
 }
 
 #[cfg(all(test, not(lenio_loom)))]
 mod tests {
     use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
     use std::sync::Mutex;
     use std::task::Wake;
