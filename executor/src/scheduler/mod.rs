@@ -33,7 +33,8 @@
 //!
 //! See [`idle`] for the protocol and its proof. In short: a push from outside wakes one sleeper if nobody searches. A worker that
 //! queues for itself wakes nobody at once; at the end of each poll it wakes a sleeper if the work that is left is worth a wake, that is
-//! [`WORTH_A_WAKE_NS`] by its running estimate of the time per poll. A task in the LIFO slot of a worker that gets stuck is rescued
+//! [`WORTH_A_WAKE_NS`] by its running estimate of the time per poll. Less work than that gets a sleeper at maintenance, at most every
+//! 100 us: a short poll may spawn long ones. A task in the LIFO slot of a worker that gets stuck is rescued
 //! by the monitor.
 
 mod choice;
