@@ -105,7 +105,7 @@ impl Builder {
     ///
     /// For tests: a `sleep` of an hour takes no time at all, and deadlines come in the order in which they are due. Nothing can run means:
     /// every worker sleeps and no blocking job runs or waits. Events from outside (sockets, signals, other threads) are
-    /// not waited for while a timer is pending.
+    /// not waited for while a timer is pending. A blocking job that itself waits for a timer of this runtime waits for ever: it holds the clock.
     pub fn virtual_clock(mut self) -> Self {
         self.clock = Clock::new_virtual();
         self

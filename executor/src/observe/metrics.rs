@@ -1,6 +1,6 @@
 //! Counters of what the workers do, and a snapshot of them for users.
 //!
-//! Each counter has one writer, the thread that holds the place, and lives in that place's own cache lines: counting is a plain load
+//! Each counter has one writer, the thread that holds the place (the monitor, for the longest poll), and lives in that place's own cache lines: counting is a plain load
 //! and a plain store, always on, and a reader disturbs nobody.
 
 use lenio_sync::primitive::plain::{AtomicU64, Ordering};
@@ -44,7 +44,7 @@ pub(crate) struct Counters {
     pub(crate) parks: Counter,
     pub(crate) wakes_sent: Counter,
     pub(crate) budget_yields: Counter,
-    /// In nanoseconds. Written by the worker's own samples and by the monitor.
+    /// In nanoseconds. The one counter that the monitor writes.
     pub(crate) longest_poll: Counter,
 }
 
@@ -74,8 +74,8 @@ pub struct WorkerMetrics {
     pub wakes_sent: u64,
     /// Polls that ended because the cooperative budget was used up.
     pub budget_yields: u64,
-    /// The longest poll that was seen. One poll in 61 is timed by the worker; polls that go on for several milliseconds are seen by
-    /// the monitor. A shorter long poll may be missed.
+    /// The longest poll that the monitor saw. It sees polls that go on for several milliseconds; shorter ones are not timed, because a
+    /// clock reading costs more than a short poll. A runtime without worker threads has no monitor, and reports zero.
     pub longest_poll: Duration,
     /// Tasks in its queue and LIFO slot at this moment.
     pub queued: usize,
@@ -128,7 +128,7 @@ impl Metrics {
         self.workers.iter().map(|worker| worker.parks).sum()
     }
 
-    /// The longest poll that was seen on any worker.
+    /// The longest poll that the monitor saw on any worker; see [`WorkerMetrics::longest_poll`].
     pub fn longest_poll(&self) -> Duration {
         self.workers
             .iter()
