@@ -364,8 +364,10 @@ pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
         let job = move || {
             handle.block_on(async {
                 let mut waiter = pin!(lenio_sync::wait::Waiter::new(&until));
-                std::future::poll_fn(|cx| waiter.as_mut().poll(0, cx, |back| back.then_some(())))
-                    .await;
+                std::future::poll_fn(|cx| {
+                    waiter.as_mut().poll(0, cx, |back, _| back.then_some(()))
+                })
+                .await;
             });
         };
         drop(shared.spawn_blocking(job, None, Location::caller()));

@@ -217,11 +217,12 @@ impl Shared {
     /// What is to be polled next. Where there is nothing, `driver` waits until there is.
     fn next_or_wait(&self, driver: Pin<&mut Driver<'_>>, cx: &mut Context<'_>) -> Option<Runnable> {
         // The look without the driver spares the clone of the waker.
-        self.next()
-            .or_else(|| match driver.poll(0, cx, Runnables::pop_front) {
+        self.next().or_else(
+            || match driver.poll(0, cx, |runnables, _| runnables.pop_front()) {
                 Poll::Ready(runnable) => Some(runnable),
                 Poll::Pending => None,
-            })
+            },
+        )
     }
 
     /// Polls a task of the set, on its home thread.

@@ -84,6 +84,29 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     deny(left, cx)
 }
 
+/// Takes back the last [`poll_proceed`]: the operation could not complete after all and will return `Pending`.
+///
+/// Without this a future that drives many waiting ones would use its budget up with looking at them.
+///
+/// # Examples
+///
+/// ```
+/// use lenio_sync::budget;
+/// use std::task::{Context, Waker};
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let outer = budget::start();
+/// for _ in 0..1_000 {
+///     assert!(budget::poll_proceed(&mut cx).is_ready());
+///     budget::refund();
+/// }
+/// assert!(!outer.resume(), "nothing was used");
+/// ```
+#[inline]
+pub fn refund() {
+    LEFT.set(LEFT.get() + 1);
+}
+
 #[cold]
 fn deny(left: i64, cx: &mut Context<'_>) -> Poll<()> {
     if left <= -i64::from(DENIALS) {

@@ -1,7 +1,7 @@
 //! Waiting, for any executor: the parts that the rest of lenio waits with.
 //!
 //! This crate knows no executor, no reactor and no clock; the other crates of lenio stand on it. Its modules, in the order in which
-//! they may import each other (each only what stands left of it): `primitive . contain . park . budget . wait`.
+//! they may import each other (each only what stands left of it): `primitive . contain . park . budget . wait . event`.
 //!
 //! - [`primitive`] is the one place that names std's or loom's atomics, locks and threads.
 //! - [`contain`] ends panics of foreign code.
@@ -18,3 +18,7 @@ pub mod park;
 pub mod budget;
 
 pub mod wait;
+
+pub mod event;
+
+pub use event::Event;

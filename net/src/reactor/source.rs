@@ -106,7 +106,7 @@ impl Source {
         cx: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<Ready> {
-        waiting.poll(direction as usize, cx, |_| self.ready(direction))
+        waiting.poll(direction as usize, cx, |_, _| self.ready(direction))
     }
 
     /// Waits for `direction` in the shared slot. A waker that somebody else left there is dropped.

@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | `fields` | whoever holds the lock of the queue that the node belongs to | while `linked` is set |
 //! | `fields` | the owner, without the lock | while `linked` is not set |
+//! | `need` | anybody | always: it never changes |
 //! | `linked` | set by the owner, cleared by anybody, both under the lock; read by the owner at any time | always |
 //!
 //! A node belongs to one queue for its whole life (the [`Waiter`](super::Waiter) borrows it), it is pinned before it is linked,
@@ -32,6 +33,8 @@ use std::task::{Context, Waker};
 /// One place in a list. Lives inside a pinned future.
 pub(super) struct Node {
     linked: AtomicBool,
+    /// How much of the queue's value its owner waits for. Never changes.
+    need: usize,
     fields: UnsafeCell<MaybeUninit<Fields>>,
     _pin: PhantomPinned,
 }
@@ -49,9 +52,10 @@ unsafe impl Sync for Node {}
 
 impl Node {
     #[inline]
-    pub(super) fn new() -> Self {
+    pub(super) fn new(need: usize) -> Self {
         Self {
             linked: AtomicBool::new(false),
+            need,
             fields: UnsafeCell::new(MaybeUninit::uninit()),
             _pin: PhantomPinned,
         }
@@ -105,6 +109,12 @@ impl Node {
         // ORDERING: Release pairs with the Acquire in `is_linked`: the owner may free the node right after.
         self.linked.store(false, Ordering::Release);
         fields.waker
+    }
+
+    /// How much its owner waits for.
+    #[inline]
+    pub(super) fn need(&self) -> usize {
+        self.need
     }
 
     /// Whether the node is in a list. A no is for good if the owner asks, a yes if the lock is held.
@@ -190,6 +200,45 @@ impl List {
             }
         }
         self.tail = node;
+    }
+
+    /// Puts `node` at the beginning, with the waker of whoever waits.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push_back`](Self::push_back).
+    pub(super) unsafe fn push_front(&mut self, node: &Node, waker: Waker) {
+        let head = self.head;
+        // SAFETY: ours and not linked (3); the reference ends in this expression.
+        unsafe { node.place() }.write(Fields {
+            prev: ptr::null(),
+            next: head,
+            waker,
+        });
+        // ORDERING: Relaxed: only the owner reads it without the lock, and that is the caller (3).
+        node.linked.store(true, Ordering::Relaxed);
+        match NonNull::new(head.cast_mut()) {
+            None => self.tail = node,
+            Some(head) => {
+                // SAFETY: a linked node is alive (2, for the node that was pushed before).
+                let head = unsafe { head.as_ref() };
+                // SAFETY: lock held (1), linked, and the reference ends in this expression.
+                unsafe { head.fields() }.prev = node;
+            }
+        }
+        self.head = node;
+    }
+
+    /// What the owner of the first node waits for.
+    ///
+    /// # Safety
+    ///
+    /// The queue's lock is held.
+    #[inline]
+    pub(super) unsafe fn front_need(&self) -> Option<usize> {
+        let node = NonNull::new(self.head.cast_mut())?;
+        // SAFETY: a linked node is alive, because its owner needs the lock to take it out.
+        Some(unsafe { node.as_ref() }.need())
     }
 
     /// Takes `node` out if it is linked, and hands out its waker, which the caller drops after unlocking.

@@ -10,10 +10,18 @@
 //! - No waker is cloned, woken or dropped while the lock is held.
 //! - A waiter that is dropped leaves its list; nobody waits behind a ghost.
 //! - A waiter is woken at most once per enlisting; being woken means *look again*, not *it is yours*.
+//! - A waiter that was woken and found nothing stands at the beginning of its list again.
+//! - A wake-up for one of many is not lost with the future it was meant for: see [`Waiter::abandon`].
+//!
+//! [`block_on`] lets a plain thread wait for a future, and [`observe`] tells what a future that is pending waits for.
 
 mod batch;
 mod list;
+mod observe;
 mod queue;
+mod thread;
 
 pub use batch::WakeBatch;
-pub use queue::{Guard, WaitQueue, Waiter};
+pub use observe::{WaitingFor, note, observe};
+pub use queue::{Guard, Stage, WaitQueue, Waiter};
+pub use thread::block_on;

@@ -6,6 +6,7 @@
 
 use super::batch::WakeBatch;
 use super::list::{List, Node};
+use crate::contain::contain;
 use crate::primitive::{Mutex, MutexGuard};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -17,14 +18,14 @@ use std::task::{Context, Poll, Waker};
 /// # Examples
 ///
 /// ```
-/// use lenio_sync::wait::{WaitQueue, WakeBatch, Waiter};
+/// use lenio_sync::wait::{Guard, WaitQueue, WakeBatch, Waiter};
 /// use std::pin::pin;
 /// use std::task::{Context, Poll, Waker};
 ///
 /// let queue: WaitQueue<u32> = WaitQueue::new(0);
 /// let mut cx = Context::from_waker(Waker::noop());
 /// let mut waiter = pin!(Waiter::new(&queue));
-/// let take = |permits: &mut u32| permits.checked_sub(1).map(|left| *permits = left);
+/// let take = |permits: &mut Guard<'_, u32>, _| permits.checked_sub(1).map(|left| **permits = left);
 /// assert!(waiter.as_mut().poll(0, &mut cx, take).is_pending());
 ///
 /// let mut batch = WakeBatch::new();
@@ -78,15 +79,26 @@ pub struct Guard<'q, T, const LISTS: usize = 1> {
 impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
     /// Takes the longest waiting waiter of `list` and puts its waker into `batch`. Returns whether there was one.
     pub fn wake_one(&mut self, list: usize, batch: &mut WakeBatch) -> bool {
-        // SAFETY: the guard is the lock.
-        let popped = unsafe { self.locked.lists[list].pop_front() };
-        match popped {
+        match self.take_one(list) {
             None => false,
             Some(waker) => {
                 batch.push(waker);
                 true
             }
         }
+    }
+
+    /// Takes the longest waiting waiter of `list` and hands out its waker, to be woken after unlocking.
+    #[must_use = "whoever is taken from a list has to be woken"]
+    pub fn take_one(&mut self, list: usize) -> Option<Waker> {
+        // SAFETY: the guard is the lock.
+        unsafe { self.locked.lists[list].pop_front() }
+    }
+
+    /// How much the longest waiting waiter of `list` waits for.
+    pub fn front_need(&self, list: usize) -> Option<usize> {
+        // SAFETY: the guard is the lock.
+        unsafe { self.locked.lists[list].front_need() }
     }
 
     /// Takes all waiters of `list`, in the order in which they came.
@@ -120,24 +132,46 @@ impl<T, const LISTS: usize> fmt::Debug for Guard<'_, T, LISTS> {
     }
 }
 
+/// Where a waiter stands when its future is polled or dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It has not waited since it was made, or since its last wait was over.
+    Fresh,
+    /// It stands in a list.
+    Listed,
+    /// It was taken out of its list and its waker handed out, and it has not looked since.
+    Woken,
+}
+
 /// One future's place in a [`WaitQueue`]. Pinned inside that future; dropping it leaves the queue.
 ///
-/// A waiter that does not wait, because it was never polled or because it was woken, costs no lock when it is dropped.
+/// A waiter that does not wait, because it was never polled or because its wait is over, costs no lock when it is dropped. Where a
+/// wake-up is meant for one waiter among several, the future that holds it calls [`abandon`](Self::abandon) when it is dropped, and
+/// passes on what it was woken for.
 pub struct Waiter<'q, T, const LISTS: usize = 1> {
     queue: &'q WaitQueue<T, LISTS>,
     node: Node,
     /// The list that the node is in, or was last in.
     list: usize,
+    /// Whether it waits: it was put into a list, and no poll has ended the wait since.
+    waits: bool,
 }
 
 impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
     /// Makes a waiter that is in no list yet.
     #[inline]
     pub fn new(queue: &'q WaitQueue<T, LISTS>) -> Self {
+        Self::with_need(queue, 1)
+    }
+
+    /// As [`new`](Self::new), for a waiter that [`Guard::front_need`] shows to wait for that much.
+    #[inline]
+    pub fn with_need(queue: &'q WaitQueue<T, LISTS>, need: usize) -> Self {
         Self {
             queue,
-            node: Node::new(),
+            node: Node::new(need),
             list: 0,
+            waits: false,
         }
     }
 
@@ -146,10 +180,28 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
         self.queue
     }
 
+    /// How much it waits for.
+    #[inline]
+    pub fn need(&self) -> usize {
+        self.node.need()
+    }
+
+    /// Where it stands. A [`Stage::Listed`] may be [`Stage::Woken`] a moment later.
+    #[inline]
+    pub fn stage(&self) -> Stage {
+        match (self.waits, self.node.is_linked()) {
+            (false, _) => Stage::Fresh,
+            (true, true) => Stage::Listed,
+            (true, false) => Stage::Woken,
+        }
+    }
+
     /// Asks `check` whether the wait is over, and waits in `list` if it is not.
     ///
-    /// `check` runs under the lock, once or twice; it must not call foreign code. If it returns `None` the waker of `cx` is stored
-    /// and the waiter stands at the end of the list, or where it already stood.
+    /// `check` runs under the lock, once or twice, and is told where the waiter stands. It must not call foreign code; wakers that it
+    /// takes from the lists are woken by the caller after `poll` has returned. If it answers `None` the waker of `cx` is stored, and
+    /// the waiter stands at the end of the list; or where it already stood; or, if it had been woken, at the beginning: it has waited
+    /// the longest.
     ///
     /// Costs one lock, and a clone of the waker even if the wait turns out to be over: whoever expects that looks before, with
     /// [`WaitQueue::lock`] or without a lock.
@@ -162,47 +214,51 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
         self: Pin<&mut Self>,
         list: usize,
         cx: &mut Context<'_>,
-        mut check: impl FnMut(&mut T) -> Option<R>,
+        mut check: impl FnMut(&mut Guard<'q, T, LISTS>, Stage) -> Option<R>,
     ) -> Poll<R> {
-        if self.node.is_linked() {
-            return self.poll_linked(list, cx, check);
+        let stage = self.stage();
+        if stage == Stage::Listed {
+            return self.poll_listed(list, cx, check);
         }
         // Before the lock: a waker's clone may run anything.
         let waker = cx.waker().clone();
         // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
         let this = unsafe { self.get_unchecked_mut() };
         let mut guard = this.queue.lock();
-        if let Some(result) = check(&mut guard) {
+        if let Some(result) = check(&mut guard, stage) {
+            this.waits = false;
             drop(guard);
-            drop(waker);
+            drop_waker(waker);
             return Poll::Ready(result);
         }
-        this.list = list;
-        // SAFETY: lock held and node of this queue (1); pinned by `self`, and `drop` unlinks it (2); ours, and seen not linked (3).
-        unsafe { guard.locked.lists[list].push_back(&this.node, waker) };
+        this.enlist(&mut guard, list, waker, stage);
         Poll::Pending
     }
 
     /// As [`poll`](Self::poll), for a waiter that stood in a list a moment ago.
-    fn poll_linked<R>(
+    fn poll_listed<R>(
         self: Pin<&mut Self>,
         list: usize,
         cx: &mut Context<'_>,
-        mut check: impl FnMut(&mut T) -> Option<R>,
+        mut check: impl FnMut(&mut Guard<'q, T, LISTS>, Stage) -> Option<R>,
     ) -> Poll<R> {
         // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
         let this = unsafe { self.get_unchecked_mut() };
         let mut fresh: Option<Waker> = None;
         loop {
             let mut guard = this.queue.lock();
-            if let Some(result) = check(&mut guard) {
-                let old = this.leave(guard);
-                drop((old, fresh));
+            // Under the lock the answer stands still.
+            let stage = this.stage();
+            if let Some(result) = check(&mut guard, stage) {
+                this.waits = false;
+                let old = this.unlist(&mut guard);
+                drop(guard);
+                drop_waker((old, fresh));
                 return Poll::Ready(result);
             }
-            let linked = this.node.is_linked();
-            if linked && this.list == list {
-                // SAFETY: the lock is held and the node belongs to this queue.
+            let stays = this.node.is_linked() && this.list == list;
+            if stays {
+                // SAFETY: the lock is held and the node belongs to this queue, where it is linked.
                 let has_waker = unsafe { this.node.will_wake(cx) };
                 if has_waker {
                     drop(guard);
@@ -216,15 +272,12 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
                 fresh = Some(cx.waker().clone());
                 continue;
             };
-            let old = if linked && this.list == list {
+            let old = if stays {
                 // SAFETY: the lock is held and the node belongs to this queue, where it is linked.
                 Some(unsafe { this.node.replace_waker(waker) })
             } else {
-                // SAFETY: the lock is held; the node, if linked, is linked in the list it was last put into.
-                let old = unsafe { guard.locked.lists[this.list].unlink(&this.node) };
-                this.list = list;
-                // SAFETY: lock held and node of this queue (1); pinned by `self`, and `drop` unlinks it (2); ours, not linked (3).
-                unsafe { guard.locked.lists[list].push_back(&this.node, waker) };
+                let old = this.unlist(&mut guard);
+                this.enlist(&mut guard, list, waker, stage);
                 old
             };
             drop(guard);
@@ -233,24 +286,79 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
         }
     }
 
-    /// Unlinks the node, takes its waker, unlocks. The caller drops the waker.
-    fn leave(&self, mut guard: Guard<'_, T, LISTS>) -> Option<Waker> {
+    /// Ends the wait, if there is one, and then calls `pass_on` under the lock with where the waiter stood.
+    ///
+    /// For the drop of a future: what the waiter was woken for, or what the others waited for because it stood before them, may now be
+    /// somebody else's. `pass_on` hands the wakers that it takes out; they are woken after unlocking.
+    #[inline]
+    pub fn abandon(
+        self: Pin<&mut Self>,
+        pass_on: impl FnOnce(&mut Guard<'q, T, LISTS>, Stage, &mut WakeBatch),
+    ) {
+        if self.waits {
+            self.abandon_slow(pass_on);
+        }
+    }
+
+    #[cold]
+    fn abandon_slow(
+        self: Pin<&mut Self>,
+        pass_on: impl FnOnce(&mut Guard<'q, T, LISTS>, Stage, &mut WakeBatch),
+    ) {
+        // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
+        let this = unsafe { self.get_unchecked_mut() };
+        let mut batch = WakeBatch::new();
+        let mut guard = this.queue.lock();
+        let stage = this.stage();
+        this.waits = false;
+        let old = this.unlist(&mut guard);
+        pass_on(&mut guard, stage, &mut batch);
+        drop(guard);
+        // The others first: dropping our own waker may panic, and the batch wakes even then.
+        batch.wake_all();
+        drop(old);
+    }
+
+    /// Puts the node, which is not linked, into `list`.
+    fn enlist(&mut self, guard: &mut Guard<'q, T, LISTS>, list: usize, waker: Waker, stage: Stage) {
+        let places = &mut guard.locked.lists[list];
+        self.list = list;
+        self.waits = true;
+        if stage == Stage::Woken {
+            // SAFETY: lock held and node of this queue (1); pinned by the callers, and `drop` unlinks it (2); ours, not linked (3).
+            unsafe { places.push_front(&self.node, waker) };
+        } else {
+            // SAFETY: as above.
+            unsafe { places.push_back(&self.node, waker) };
+        }
+    }
+
+    /// Unlinks the node, if it is linked, and takes its waker, which the caller drops after unlocking.
+    fn unlist(&self, guard: &mut Guard<'q, T, LISTS>) -> Option<Waker> {
         // SAFETY: the guard is the lock; the node, if linked, is linked in `self.list`.
         unsafe { guard.locked.lists[self.list].unlink(&self.node) }
     }
 
     #[cold]
-    fn leave_slow(&self) {
-        let waker = self.leave(self.queue.lock());
+    fn leave(&self) {
+        let mut guard = self.queue.lock();
+        let waker = self.unlist(&mut guard);
+        drop(guard);
         drop(waker);
     }
+}
+
+/// Drops what is left of a waker. A panic in there ends here: the result of the wait would be lost with it.
+#[inline]
+fn drop_waker(waker: impl Sized) {
+    contain(|| drop(waker));
 }
 
 impl<T, const LISTS: usize> Drop for Waiter<'_, T, LISTS> {
     #[inline]
     fn drop(&mut self) {
         if self.node.is_linked() {
-            self.leave_slow();
+            self.leave();
         }
         self.node.debug_assert_alone();
     }
@@ -292,7 +400,7 @@ mod tests {
             assert!(
                 waiter
                     .as_mut()
-                    .poll(0, &mut cx, |()| None::<()>)
+                    .poll(0, &mut cx, |_, _| None::<()>)
                     .is_pending()
             );
         }
@@ -317,7 +425,7 @@ mod tests {
             assert!(
                 waiter
                     .as_mut()
-                    .poll(0, &mut cx, |()| None::<()>)
+                    .poll(0, &mut cx, |_, _| None::<()>)
                     .is_pending()
             );
         }
@@ -340,7 +448,7 @@ mod tests {
         let (count, waker) = counted();
         let mut waiter = pin!(Waiter::new(&queue));
         let mut cx = Context::from_waker(&waker);
-        let check = |done: &mut bool| done.then_some(());
+        let check = |done: &mut Guard<'_, bool>, _| done.then_some(());
         assert!(waiter.as_mut().poll(0, &mut cx, check).is_pending());
         *queue.lock() = true;
         assert!(waiter.as_mut().poll(0, &mut cx, check).is_ready());
@@ -371,8 +479,10 @@ mod models {
             });
             loom::future::block_on(async {
                 let mut waiter = Box::pin(Waiter::new(&queue));
-                std::future::poll_fn(|cx| waiter.as_mut().poll(0, cx, |done| done.then_some(())))
-                    .await;
+                std::future::poll_fn(|cx| {
+                    waiter.as_mut().poll(0, cx, |done, _| done.then_some(()))
+                })
+                .await;
             });
             t.join().unwrap();
         });
@@ -388,7 +498,7 @@ mod models {
             assert!(
                 waiter
                     .as_mut()
-                    .poll(0, &mut cx, |()| None::<()>)
+                    .poll(0, &mut cx, |_, _| None::<()>)
                     .is_pending()
             );
             let t = thread::spawn(move || {
@@ -418,7 +528,7 @@ mod models {
             });
             let mut waiter = Box::pin(Waiter::new(&queue));
             for least in [1, 2] {
-                let check = |count: &mut u32| (*count >= least).then_some(());
+                let check = |count: &mut Guard<'_, u32>, _| (**count >= least).then_some(());
                 loom::future::block_on(std::future::poll_fn(|cx| {
                     waiter.as_mut().poll(0, cx, check)
                 }));
