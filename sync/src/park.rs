@@ -247,7 +247,7 @@ mod models {
         loom::model(|| {
             let parker = Arc::new(Parker::new(None));
             parker.adopt();
-            let data = Arc::new(crate::primitive::atomic::AtomicU8::new(0));
+            let data = Arc::new(AtomicU8::new(0));
             let (other, seen) = (parker.clone(), data.clone());
             let t = thread::spawn(move || {
                 // ORDERING: Relaxed: published by the token's Release/Acquire pair, which is what this model shows.

@@ -286,6 +286,22 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
         }
     }
 
+    /// Ends the wait of a waiter that has been woken and got what it waited for without looking under the lock.
+    ///
+    /// # Panics
+    ///
+    /// If it stands in a list.
+    #[inline]
+    pub fn finish(self: Pin<&mut Self>) {
+        assert!(
+            !self.node.is_linked(),
+            "a waiter that stands in a list has to leave it under the lock"
+        );
+        // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.waits = false;
+    }
+
     /// Ends the wait, if there is one, and then calls `pass_on` under the lock with where the waiter stood.
     ///
     /// For the drop of a future: what the waiter was woken for, or what the others waited for because it stood before them, may now be
