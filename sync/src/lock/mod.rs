@@ -118,9 +118,15 @@ impl<T: ?Sized> Lock<T> {
     #[inline]
     #[track_caller]
     pub fn lock(&self) -> Acquire<'_, T> {
+        self.lock_at(Location::caller())
+    }
+
+    /// As [`lock`](Self::lock), asked for at `at`.
+    #[inline]
+    pub(crate) fn lock_at(&self, at: &'static Location<'static>) -> Acquire<'_, T> {
         Acquire {
             lock: self,
-            acquire: self.permits.acquire(1, "lock", Location::caller()),
+            acquire: self.permits.acquire(1, "lock", at),
         }
     }
 

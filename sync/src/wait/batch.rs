@@ -5,6 +5,7 @@
 //! Wakers collected under a lock, woken after it.
 
 use crate::contain::contain;
+use crate::primitive::thread;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::task::Waker;
@@ -72,10 +73,15 @@ impl WakeBatch {
     ///
     /// # Panics
     ///
-    /// If a waker panics, the others are woken all the same; then the first panic is passed on.
+    /// If a waker panics, the others are woken all the same; then the first panic is passed on, unless the thread is panicking already.
     #[inline]
     pub fn wake_all(&mut self) {
         if self.is_empty() {
+            return;
+        }
+        if thread::panicking() {
+            // A second panic while one is under way would abort the process.
+            drop(self.take());
             return;
         }
         let mut left = self.take();
@@ -115,15 +121,7 @@ impl fmt::Debug for WakeBatch {
 impl Drop for WakeBatch {
     #[inline]
     fn drop(&mut self) {
-        if self.is_empty() {
-            return;
-        }
-        if crate::primitive::thread::panicking() {
-            // A second panic while one is under way would abort the process.
-            drop(self.take());
-        } else {
-            self.wake_all();
-        }
+        self.wake_all();
     }
 }
 

@@ -65,6 +65,12 @@ impl<T, const LISTS: usize> WaitQueue<T, LISTS> {
     }
 }
 
+impl<T: Default, const LISTS: usize> Default for WaitQueue<T, LISTS> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T, const LISTS: usize> fmt::Debug for WaitQueue<T, LISTS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitQueue").finish_non_exhaustive()
