@@ -112,8 +112,8 @@ impl Condvar {
     /// assert_eq!(*block_on(condvar.wait_while(guard, |number| *number == 0)), 1);
     /// ```
     #[track_caller]
-    pub fn wait_while<'c, 'l, T: ?Sized>(
-        &'c self,
+    pub fn wait_while<'l, T: ?Sized>(
+        &self,
         mut guard: LockGuard<'l, T>,
         mut condition: impl FnMut(&mut T) -> bool,
     ) -> impl Future<Output = LockGuard<'l, T>> {

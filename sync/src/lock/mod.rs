@@ -10,7 +10,8 @@ mod owned;
 pub use guard::{LockGuard, MappedLockGuard};
 pub use owned::{OwnedLockGuard, OwnedMappedLockGuard};
 
-use crate::semaphore::permits::{self, Attempt, Permits};
+use crate::semaphore::permits::{self, Permits};
+use crate::semaphore::word::Attempt;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;

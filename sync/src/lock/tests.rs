@@ -1,5 +1,5 @@
 use super::*;
-use crate::semaphore::permits::PATIENCE;
+use crate::semaphore::word::PATIENCE;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Waker;

@@ -14,7 +14,8 @@ pub use read::{MappedReadGuard, ReadGuard};
 pub use upgradable::UpgradableGuard;
 pub use write::{MappedWriteGuard, WriteGuard};
 
-use crate::semaphore::permits::{self, Attempt, MAX_PERMITS, Permits};
+use crate::semaphore::permits::{self, Permits};
+use crate::semaphore::word::{Attempt, MAX_PERMITS};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::semaphore::permits::PATIENCE;
+use crate::semaphore::word::PATIENCE;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};

@@ -5,7 +5,7 @@
 //! The guard of a reader that may become the writer.
 
 use super::{Held, READERS, ReadGuard, RwLock, UpgradeRight, WriteGuard};
-use crate::semaphore::permits::Attempt;
+use crate::semaphore::word::Attempt;
 use std::fmt;
 use std::future::Future;
 use std::mem;

@@ -2,16 +2,18 @@
 
 mod permit;
 pub(crate) mod permits;
+pub(crate) mod word;
 
 pub use permit::{OwnedPermit, Permit};
 
-use permits::{Attempt, MAX_PERMITS, Permits};
+use permits::Permits;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use word::{Attempt, MAX_PERMITS};
 
 /// A number of permits: a task that needs some waits until they are available, and gives them back by dropping them.
 ///

@@ -1,4 +1,5 @@
-use super::permits::{COURTESY, PATIENCE};
+use super::permits::COURTESY;
+use super::word::PATIENCE;
 use super::*;
 use proptest::prelude::*;
 use std::collections::VecDeque;
