@@ -162,14 +162,10 @@ impl Condvar {
     /// assert!(!lenio_sync::Condvar::new().notify_one());
     /// ```
     pub fn notify_one(&self) -> bool {
-        let waker = self.waiters.lock().take_one(0);
-        match waker {
-            None => false,
-            Some(waker) => {
-                waker.wake();
-                true
-            }
-        }
+        let mut batch = WakeBatch::new();
+        let was_waiting = self.waiters.lock().wake_one(0, &mut batch);
+        batch.wake_all();
+        was_waiting
     }
 
     /// Wakes all who wait. They get the lock one after the other. Returns how many they are.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// A flag that can be set and cleared, and that any number of tasks can wait for.
 ///
@@ -180,17 +180,16 @@ impl Future for Wait<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(budget::poll_proceed(cx));
         let this = self.project();
         if this.waiter.stage() == Stage::Fresh && this.event.is_set() {
-            return Poll::Ready(());
+            // The budget is for what is ready at once. Whoever has to wait is enlisted in any case, or a `set` could pass it by.
+            return budget::poll_proceed(cx);
         }
         // Only `set` takes waiters out: to have been woken is to have been let through.
         let poll = this.waiter.poll(0, cx, |_, stage| {
             (stage == Stage::Woken || this.event.is_set()).then_some(())
         });
         if poll.is_pending() {
-            budget::refund();
             note("event", this.at);
         }
         poll

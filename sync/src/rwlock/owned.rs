@@ -81,7 +81,10 @@ impl<T: ?Sized> OwnedWriteGuard<T> {
     pub fn downgrade(mut guard: Self) -> OwnedReadGuard<T> {
         // All but one go back with the guard; the last one is the reader's.
         guard.count = READERS - 1;
-        OwnedReadGuard::new(guard.lock.clone())
+        let reader = OwnedReadGuard::new(guard.lock.clone());
+        // Before the return, so that the reader is not lost if a waker panics.
+        drop(guard);
+        reader
     }
 }
 

@@ -135,6 +135,70 @@ fn an_upgrade_comes_before_writers_that_wait() {
 }
 
 #[test]
+fn what_a_woken_writer_cannot_use_goes_to_the_upgrade_before_it() {
+    let lock = RwLock::new(1);
+    let reader = lock.try_read().expect("free");
+    let mut writer = Waiting::write(&lock);
+    assert!(writer.poll().is_pending());
+    drop(reader);
+    assert!(writer.is_woken());
+    // Others are faster. The release of the last reader relies on the writer, who is woken and has not looked.
+    let guard = lock.try_upgradable_read().expect("free");
+    let reader = lock.try_read().expect("shared");
+    let mut upgrade = Waiting::upgrade(guard);
+    assert!(upgrade.poll().is_pending());
+    drop(reader);
+    assert!(writer.poll().is_pending());
+    assert!(upgrade.is_woken());
+    assert!(upgrade.poll().is_ready());
+}
+
+#[test]
+fn a_downgrade_whose_wake_up_panics_loses_no_permit() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("in a waker");
+        }
+    }
+    let waker = Waker::from(Arc::new(Panics));
+    let lock = Arc::new(RwLock::new(1));
+    for case in ["write", "owned", "upgradable"] {
+        let waiting = lock.clone();
+        let mut waiter: Pin<Box<dyn Future<Output = ()>>> = match case {
+            "upgradable" => Box::pin(async move { drop(waiting.upgradable_read().await) }),
+            _ => Box::pin(async move { drop(waiting.read().await) }),
+        };
+        let mut enlist = || {
+            let cx = &mut Context::from_waker(&waker);
+            assert!(waiter.as_mut().poll(cx).is_pending());
+        };
+        let downgrade = || match case {
+            "write" => {
+                let guard = lock.try_write().expect("free");
+                enlist();
+                drop(WriteGuard::downgrade(guard));
+            }
+            "owned" => {
+                let guard = crate::wait::block_on(lock.clone().write_owned());
+                enlist();
+                drop(OwnedWriteGuard::downgrade(guard));
+            }
+            _ => {
+                let guard = lock.try_upgradable_read().expect("free");
+                enlist();
+                drop(UpgradableGuard::downgrade(guard));
+            }
+        };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(downgrade));
+        assert!(result.is_err(), "{case}: the waker panicked");
+        drop(waiter);
+        assert!(lock.try_write().is_ok(), "{case}");
+        assert!(lock.try_upgradable_read().is_ok(), "{case}");
+    }
+}
+
+#[test]
 fn a_cancelled_upgrade_gives_everything_back() {
     let lock = RwLock::new(1);
     let reader = lock.try_read().expect("free");

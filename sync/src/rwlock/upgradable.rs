@@ -106,10 +106,11 @@ impl<'l, T: ?Sized> UpgradableGuard<'l, T> {
     /// ```
     pub fn downgrade(guard: Self) -> ReadGuard<'l, T> {
         let Self { lock, held, right } = guard;
-        // The permit is the new guard's.
+        // The permit is the new guard's, which is there before the right goes: a waker may panic.
+        let reader = ReadGuard::new(lock);
         mem::forget(held);
         drop(right);
-        ReadGuard::new(lock)
+        reader
     }
 
     /// For a guard whose owner has taken all the other permits as well.

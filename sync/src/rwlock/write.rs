@@ -52,7 +52,10 @@ impl<'l, T: ?Sized> WriteGuard<'l, T> {
     pub fn downgrade(mut guard: Self) -> ReadGuard<'l, T> {
         // All but one go back with the guard; the last one is the reader's.
         guard.held.count = READERS - 1;
-        ReadGuard::new(guard.lock)
+        let reader = ReadGuard::new(guard.lock);
+        // Before the return, so that the reader is not lost if a waker panics.
+        drop(guard);
+        reader
     }
 
     /// Narrows the guard to a part of the value.

@@ -14,7 +14,8 @@
 //! 3. Waking takes a waiter out of the list but gives it nothing. A waiter that is dropped in between wakes others in its place; so does
 //!    one that gives up its place at the front.
 //! 4. While `WOKEN` is set a release may leave the waking to whoever was woken. That one clears the flag with its look: a release after
-//!    the look wakes again, and of one before it the look sees the permits. If it takes its permits and leaves some, it wakes the next.
+//!    the look wakes again, and of one before it the look sees the permits. What it leaves, because it needs less or because it needs
+//!    more than there is, it passes on to whoever comes first now.
 //! 5. A newcomer that is held back although there are enough permits wakes itself until it has them, or has to wait for a release.
 //!
 //! # Fairness
@@ -186,7 +187,7 @@ impl Permits {
         batch.wake_all();
     }
 
-    /// Wakes those whose need is met by what a waiter left over: releases may have relied on it.
+    /// Wakes those whose need is met by what a woken waiter left: releases may have relied on it.
     fn pass_on(&self) {
         if !self.word.has_more_for_waiters() {
             return;
@@ -195,7 +196,7 @@ impl Permits {
         let mut waiters = self.queue.lock();
         self.wake_fitting(&mut waiters, &mut batch);
         drop(waiters);
-        // A panic of somebody else's waker must not cost the permits that were just taken.
+        // A panic of somebody else's waker must not cost what this waiter has just taken.
         contain(|| batch.wake_all());
     }
 
@@ -331,6 +332,7 @@ impl Acquire<'_> {
         let permits = *this.permits;
         let need = this.waiter.need();
         let mut yields = false;
+        let was_woken = this.waiter.stage() == Stage::Woken;
         let attempt = this.waiter.poll(*this.list, cx, |waiters, stage| {
             let mut look = Look {
                 need,
@@ -349,6 +351,10 @@ impl Acquire<'_> {
             }
             Poll::Ready(_) => Poll::Ready(Err(Closed)),
             Poll::Pending => {
+                if was_woken {
+                    // It is too little for this one; for somebody who comes before it, it may be enough.
+                    permits.pass_on();
+                }
                 budget::refund();
                 note(this.what, this.at);
                 if yields {

@@ -150,7 +150,7 @@ impl Word {
     /// Whether there are permits left, and somebody who may wait for them.
     #[inline]
     pub(super) fn has_more_for_waiters(&self) -> bool {
-        // ORDERING: Relaxed: what was released before the caller took its permits is seen; later releases look after themselves.
+        // ORDERING: Relaxed: what was released before the caller looked is seen; later releases look after themselves.
         let word = self.0.load(Ordering::Relaxed);
         word & WAITERS != 0 && word >> SHIFT > 0
     }
