@@ -18,7 +18,7 @@ use model as imp;
 #[cfg(not(lenio_loom))]
 use real as imp;
 
-pub use imp::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, hint, thread};
+pub use imp::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, hint, thread, thread_local};
 
 /// Whether this build runs under loom, whose types are larger and whose clock stands still.
 pub const MODEL: bool = cfg!(lenio_loom);

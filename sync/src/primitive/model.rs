@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-pub use loom::hint;
+pub use loom::{hint, thread_local};
 
 /// loom's atomics.
 pub mod atomic {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-pub use std::hint;
+pub use std::{hint, thread_local};
 
 /// std's atomics.
 pub mod atomic {
