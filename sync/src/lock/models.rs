@@ -1,3 +1,7 @@
+#![expect(
+    unsafe_code,
+    reason = "a value whose accesses loom checks has to be accessed through pointers"
+)]
 use super::*;
 use crate::primitive::{UnsafeCell as Tracked, thread};
 use crate::wait::block_on;
