@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 /// A flag that can be set and cleared, and that any number of tasks can wait for.
 ///
 /// Use it for a state that many look at: *ready*, *paused*, *the configuration is there*. To wake one of several workers per signal
-/// use `Notify`, to hand a value over a `channel`.
+/// use [`Notify`](crate::Notify), to hand a value over a `channel`.
 ///
 /// [`set`](Self::set) and [`clear`](Self::clear) tell whether they changed anything. What a task wrote before `set` is visible to
 /// whoever sees the flag set.

@@ -24,15 +24,32 @@
 //! The fields of a node are initialised exactly while it is linked, so that a future that never waits pays for one byte only.
 
 use crate::primitive::UnsafeCell;
-use crate::primitive::atomic::{AtomicBool, Ordering};
+use crate::primitive::atomic::{AtomicU8, Ordering};
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Waker};
 
+/// The node is in no list. It was never in one, or its owner left, or it was taken out on its own.
+const ALONE: u8 = 0;
+/// The node is in a list.
+const LINKED: u8 = 1;
+/// The node is in no list: it was taken out together with everybody else who stood there.
+const TAKEN_WITH_ALL: u8 = 2;
+
+/// On whose behalf a node is taken out of its list.
+#[derive(Clone, Copy)]
+pub(super) enum Taking {
+    /// For itself.
+    One,
+    /// Together with everybody else in the list.
+    All,
+}
+
 /// One place in a list. Lives inside a pinned future.
 pub(super) struct Node {
-    linked: AtomicBool,
+    /// [`ALONE`], [`LINKED`] or [`TAKEN_WITH_ALL`].
+    linked: AtomicU8,
     /// How much of the queue's value its owner waits for. Never changes.
     need: usize,
     fields: UnsafeCell<MaybeUninit<Fields>>,
@@ -54,7 +71,7 @@ impl Node {
     #[inline]
     pub(super) fn new(need: usize) -> Self {
         Self {
-            linked: AtomicBool::new(false),
+            linked: AtomicU8::new(ALONE),
             need,
             fields: UnsafeCell::new(MaybeUninit::uninit()),
             _pin: PhantomPinned,
@@ -101,13 +118,17 @@ impl Node {
     /// 3. The node counts as linked, and no neighbour points to it any more.
     /// 4. The caller does not touch the node again.
     #[inline]
-    unsafe fn release(&self) -> Waker {
+    unsafe fn release(&self, taking: Taking) -> Waker {
+        let taken = match taking {
+            Taking::One => ALONE,
+            Taking::All => TAKEN_WITH_ALL,
+        };
         // SAFETY: the duties 1 and 2 are passed on to the caller.
         let place = unsafe { self.place() };
         // SAFETY: initialised (3), and read once only, because the node is not linked from the next line on.
         let fields = unsafe { place.assume_init_read() };
         // ORDERING: Release pairs with the Acquire in `is_linked`: the owner may free the node right after.
-        self.linked.store(false, Ordering::Release);
+        self.linked.store(taken, Ordering::Release);
         fields.waker
     }
 
@@ -121,7 +142,14 @@ impl Node {
     #[inline]
     pub(super) fn is_linked(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `release`: whoever took the node out is done with it.
-        self.linked.load(Ordering::Acquire)
+        self.linked.load(Ordering::Acquire) == LINKED
+    }
+
+    /// Whether the node was last taken out together with everybody else. Stands still while the node is not linked.
+    #[inline]
+    pub(super) fn was_taken_with_all(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `release`, as in `is_linked`.
+        self.linked.load(Ordering::Acquire) == TAKEN_WITH_ALL
     }
 
     /// Whether the stored waker already wakes the task of `cx`. Calls no foreign code.
@@ -189,7 +217,7 @@ impl List {
             waker,
         });
         // ORDERING: Relaxed: only the owner reads it without the lock, and that is the caller (3).
-        node.linked.store(true, Ordering::Relaxed);
+        node.linked.store(LINKED, Ordering::Relaxed);
         match NonNull::new(tail.cast_mut()) {
             None => self.head = node,
             Some(tail) => {
@@ -216,7 +244,7 @@ impl List {
             waker,
         });
         // ORDERING: Relaxed: only the owner reads it without the lock, and that is the caller (3).
-        node.linked.store(true, Ordering::Relaxed);
+        node.linked.store(LINKED, Ordering::Relaxed);
         match NonNull::new(head.cast_mut()) {
             None => self.tail = node,
             Some(head) => {
@@ -272,7 +300,7 @@ impl List {
             }
         }
         // SAFETY: lock held, no reference alive, both neighbours point past it, and this is the last that is done with it.
-        Some(unsafe { node.release() })
+        Some(unsafe { node.release(Taking::One) })
     }
 
     /// Takes the first node out and returns its waker.
@@ -281,7 +309,7 @@ impl List {
     ///
     /// The queue's lock is held.
     #[inline]
-    pub(super) unsafe fn pop_front(&mut self) -> Option<Waker> {
+    pub(super) unsafe fn pop_front(&mut self, taking: Taking) -> Option<Waker> {
         let node = NonNull::new(self.head.cast_mut())?;
         // SAFETY: a linked node is alive until its owner sees that it is not linked, which it is until the end of this function.
         let node = unsafe { node.as_ref() };
@@ -298,6 +326,6 @@ impl List {
             }
         }
         // SAFETY: lock held, no reference alive, the list begins behind it, and this is the last that is done with it.
-        Some(unsafe { node.release() })
+        Some(unsafe { node.release(taking) })
     }
 }

@@ -5,7 +5,7 @@
 //! The safe side of the waiter list: a lock, a value, and futures that wait for the value to change.
 
 use super::batch::WakeBatch;
-use super::list::{List, Node};
+use super::list::{List, Node, Taking};
 use crate::contain::contain;
 use crate::primitive::{Mutex, MutexGuard};
 use std::fmt;
@@ -98,7 +98,7 @@ impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
     #[must_use = "whoever is taken from a list has to be woken"]
     pub fn take_one(&mut self, list: usize) -> Option<Waker> {
         // SAFETY: the guard is the lock.
-        unsafe { self.locked.lists[list].pop_front() }
+        unsafe { self.locked.lists[list].pop_front(Taking::One) }
     }
 
     /// How much the longest waiting waiter of `list` waits for.
@@ -107,9 +107,13 @@ impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
         unsafe { self.locked.lists[list].front_need() }
     }
 
-    /// Takes all waiters of `list`, in the order in which they came.
+    /// Takes all waiters of `list`, in the order in which they came. They can tell it from [`wake_one`](Self::wake_one) with
+    /// [`Waiter::was_woken_with_all`].
     pub fn wake_all(&mut self, list: usize, batch: &mut WakeBatch) {
-        while self.wake_one(list, batch) {}
+        // SAFETY: the guard is the lock.
+        while let Some(waker) = unsafe { self.locked.lists[list].pop_front(Taking::All) } {
+            batch.push(waker);
+        }
     }
 
     /// Whether nobody waits in `list`.
@@ -200,6 +204,13 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
             (true, true) => Stage::Listed,
             (true, false) => Stage::Woken,
         }
+    }
+
+    /// Whether it was last taken out of its list by [`Guard::wake_all`]: such a wake-up was meant for everybody, and nobody needs it
+    /// passed on. Means something while the stage is [`Stage::Woken`], and after an [`abandon`](Self::abandon) at that stage.
+    #[inline]
+    pub fn was_woken_with_all(&self) -> bool {
+        self.node.was_taken_with_all()
     }
 
     /// Asks `check` whether the wait is over, and waits in `list` if it is not.
@@ -336,9 +347,9 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
         let old = this.unlist(&mut guard);
         pass_on(&mut guard, stage, &mut batch);
         drop(guard);
-        // The others first: dropping our own waker may panic, and the batch wakes even then.
-        batch.wake_all();
-        drop(old);
+        drop_waker(old);
+        // Not `wake_all`: the future may be dropped by a panic, and a waker that panics too would abort the process.
+        drop(batch);
     }
 
     /// Puts the node, which is not linked, into `list`.
@@ -366,11 +377,12 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
         let mut guard = self.queue.lock();
         let waker = self.unlist(&mut guard);
         drop(guard);
-        drop(waker);
+        drop_waker(waker);
     }
 }
 
-/// Drops what is left of a waker. A panic in there ends here: the result of the wait would be lost with it.
+/// Drops what is left of a waker. A panic in there ends here: the result of the wait would be lost with it, or the process, if a panic
+/// is what drops the future.
 #[inline]
 fn drop_waker(waker: impl Sized) {
     contain(|| drop(waker));
