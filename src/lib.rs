@@ -115,7 +115,7 @@
 //!
 //! # For those who change lenio
 //!
-//! The modules of this crate, in the order in which they may import each other: `entry . net . time . future . serve . compat .
+//! The modules of this crate, in the order in which they may import each other: `entry . net . time . sync . future . serve . compat .
 //! prelude`.
 
 pub mod compat;
@@ -123,6 +123,7 @@ pub mod future;
 pub mod net;
 pub mod prelude;
 pub mod serve;
+pub mod sync;
 pub mod time;
 
 // Public for the code that the attributes write, and for nobody else.

@@ -2,7 +2,7 @@
 //!
 //! This crate knows no executor, no reactor and no clock; the other crates of lenio stand on it. Its modules, in the order in which
 //! they may import each other (each only what stands left of it): `primitive . contain . park . budget . wait . event . notify .
-//! semaphore . lock . rwlock . condvar . barrier . once . wait_group . stop`.
+//! semaphore . lock . rwlock . condvar . barrier . once . wait_group . stop . channel`.
 //!
 //! Beneath:
 //!
@@ -21,6 +21,7 @@
 //! | a change of what a lock protects | [`Condvar`] |
 //! | tasks that wait for each other | [`Barrier`] |
 //! | a value that is made once | [`OnceCell`], [`Lazy`] |
+//! | values on their way | [`channel`] |
 //! | a request to finish | [`StopSource`], [`StopToken`] |
 
 pub mod primitive;
@@ -52,6 +53,8 @@ pub mod once;
 pub mod wait_group;
 
 pub mod stop;
+
+pub mod channel;
 
 pub use barrier::Barrier;
 pub use condvar::Condvar;
