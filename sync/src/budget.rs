@@ -108,6 +108,7 @@ pub fn refund() {
 }
 
 #[cold]
+#[inline(never)]
 fn deny(left: i64, cx: &mut Context<'_>) -> Poll<()> {
     if left <= -i64::from(DENIALS) {
         LEFT.set(i64::from(PER_POLL) - 1);

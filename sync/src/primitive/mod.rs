@@ -12,13 +12,19 @@
 mod model;
 #[cfg(not(lenio_loom))]
 mod real;
+// In models loom's own lock stands in for it, and only its own model looks at it.
+#[cfg(any(not(lenio_loom), test))]
+mod short;
 
 #[cfg(lenio_loom)]
 use model as imp;
 #[cfg(not(lenio_loom))]
 use real as imp;
 
-pub use imp::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, hint, thread, thread_local};
+pub use imp::{
+    Condvar, Mutex, MutexGuard, ShortGuard, ShortLock, UnsafeCell, atomic, hint, thread,
+    thread_local,
+};
 
 /// Whether this build runs under loom, whose types are larger and whose clock stands still.
 pub const MODEL: bool = cfg!(lenio_loom);

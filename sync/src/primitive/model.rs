@@ -71,6 +71,12 @@ impl<T> fmt::Debug for Mutex<T> {
     }
 }
 
+/// The lock for a handful of instructions: to loom a lock is a lock.
+pub type ShortLock<T> = Mutex<T>;
+
+/// The guard of a [`ShortLock`].
+pub type ShortGuard<'a, T> = MutexGuard<'a, T>;
+
 /// A condition variable for [`Mutex`].
 #[derive(Debug, Default)]
 pub struct Condvar(loom::sync::Condvar);

@@ -7,7 +7,7 @@
 use super::batch::WakeBatch;
 use super::list::{List, Node, Taking};
 use crate::contain::contain;
-use crate::primitive::{Mutex, MutexGuard};
+use crate::primitive::{ShortGuard, ShortLock};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
@@ -38,7 +38,7 @@ use std::task::{Context, Poll, Waker};
 /// assert_eq!(waiter.as_mut().poll(0, &mut cx, take), Poll::Ready(()));
 /// ```
 pub struct WaitQueue<T, const LISTS: usize = 1> {
-    locked: Mutex<Locked<T, LISTS>>,
+    locked: ShortLock<Locked<T, LISTS>>,
 }
 
 struct Locked<T, const LISTS: usize> {
@@ -50,7 +50,7 @@ impl<T, const LISTS: usize> WaitQueue<T, LISTS> {
     /// Wraps `value`; nobody waits.
     pub fn new(value: T) -> Self {
         Self {
-            locked: Mutex::new(Locked {
+            locked: ShortLock::new(Locked {
                 lists: [const { List::new() }; LISTS],
                 value,
             }),
@@ -58,10 +58,19 @@ impl<T, const LISTS: usize> WaitQueue<T, LISTS> {
     }
 
     /// Locks the value and the lists. Blocks the thread; the lock is only ever held for a few instructions.
+    #[inline]
     pub fn lock(&self) -> Guard<'_, T, LISTS> {
         Guard {
             locked: self.locked.lock(),
         }
+    }
+
+    /// Locks the value and the lists if nobody holds the lock: for a fast path without a call in it. What is done without it has to be
+    /// done with [`lock`](Self::lock) as well.
+    #[inline]
+    pub fn try_lock(&self) -> Option<Guard<'_, T, LISTS>> {
+        let locked = self.locked.try_lock()?;
+        Some(Guard { locked })
     }
 }
 
@@ -79,11 +88,12 @@ impl<T, const LISTS: usize> fmt::Debug for WaitQueue<T, LISTS> {
 
 /// The locked value of a [`WaitQueue`], and the right to take waiters from its lists.
 pub struct Guard<'q, T, const LISTS: usize = 1> {
-    locked: MutexGuard<'q, Locked<T, LISTS>>,
+    locked: ShortGuard<'q, Locked<T, LISTS>>,
 }
 
 impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
     /// Takes the longest waiting waiter of `list` and puts its waker into `batch`. Returns whether there was one.
+    #[inline]
     pub fn wake_one(&mut self, list: usize, batch: &mut WakeBatch) -> bool {
         match self.take_one(list) {
             None => false,
@@ -96,12 +106,14 @@ impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
 
     /// Takes the longest waiting waiter of `list` and hands out its waker, to be woken after unlocking.
     #[must_use = "whoever is taken from a list has to be woken"]
+    #[inline]
     pub fn take_one(&mut self, list: usize) -> Option<Waker> {
         // SAFETY: the guard is the lock.
         unsafe { self.locked.lists[list].pop_front(Taking::One) }
     }
 
     /// How much the longest waiting waiter of `list` waits for.
+    #[inline]
     pub fn front_need(&self, list: usize) -> Option<usize> {
         // SAFETY: the guard is the lock.
         unsafe { self.locked.lists[list].front_need() }
@@ -117,6 +129,7 @@ impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
     }
 
     /// Whether nobody waits in `list`.
+    #[inline]
     pub fn is_empty(&self, list: usize) -> bool {
         self.locked.lists[list].is_empty()
     }
@@ -125,12 +138,14 @@ impl<T, const LISTS: usize> Guard<'_, T, LISTS> {
 impl<T, const LISTS: usize> Deref for Guard<'_, T, LISTS> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         &self.locked.value
     }
 }
 
 impl<T, const LISTS: usize> DerefMut for Guard<'_, T, LISTS> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.locked.value
     }
@@ -303,20 +318,36 @@ impl<'q, T, const LISTS: usize> Waiter<'q, T, LISTS> {
         }
     }
 
-    /// Ends the wait of a waiter that has been woken and got what it waited for without looking under the lock.
+    /// Ends the wait, if there is one, because what it waited for has come by another way. Costs a lock only if it stands in a list.
     ///
-    /// # Panics
-    ///
-    /// If it stands in a list.
+    /// A panic of the stored waker's `Drop` ends here: the caller has something in hand that would be lost with it.
     #[inline]
     pub fn finish(self: Pin<&mut Self>) {
-        assert!(
-            !self.node.is_linked(),
-            "a waiter that stands in a list has to leave it under the lock"
-        );
+        if self.waits {
+            self.finish_slow();
+        }
+    }
+
+    #[inline(never)]
+    fn finish_slow(self: Pin<&mut Self>) {
         // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
         let this = unsafe { self.get_unchecked_mut() };
         this.waits = false;
+        if this.node.is_linked() {
+            let mut guard = this.queue.lock();
+            let old = this.unlist(&mut guard);
+            drop(guard);
+            drop_waker(old);
+        }
+    }
+
+    /// Lets a waiter that stands in no list count as woken, so that it keeps its seniority: for a check that ended the wait with the
+    /// answer *look somewhere else first*.
+    #[inline]
+    pub fn stay_woken(self: Pin<&mut Self>) {
+        // SAFETY: the node is never moved out of `self`; only the other fields are assigned to.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.waits = true;
     }
 
     /// Ends the wait, if there is one, and then calls `pass_on` under the lock with where the waiter stood.

@@ -14,7 +14,7 @@
 
 use super::slot::{Slot, Taken};
 use crate::contain::contain;
-use crate::primitive::Mutex;
+use crate::primitive::ShortLock;
 use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::wait::{WaitQueue, Waiter, WakeBatch};
 use std::pin::Pin;
@@ -42,7 +42,7 @@ pub(super) enum Next<T> {
 
 pub(super) struct Shared<T> {
     /// A power of two of them.
-    slots: Box<[Mutex<Slot<T>>]>,
+    slots: Box<[ShortLock<Slot<T>>]>,
     /// The position of the next value. Changed under the lock of `ends` and of the slot.
     tail: AtomicU64,
     /// Set once, under the lock of `ends`. Nothing is sent after that.
@@ -54,7 +54,7 @@ impl<T> Shared<T> {
     /// For one sender and one receiver. `capacity` is a power of two.
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            slots: (0..capacity).map(|_| Mutex::new(Slot::new())).collect(),
+            slots: (0..capacity).map(|_| ShortLock::new(Slot::new())).collect(),
             tail: AtomicU64::new(FIRST),
             is_closed: AtomicBool::new(false),
             ends: WaitQueue::new(Ends {
@@ -68,7 +68,7 @@ impl<T> Shared<T> {
         self.slots.len()
     }
 
-    fn slot(&self, position: u64) -> &Mutex<Slot<T>> {
+    fn slot(&self, position: u64) -> &ShortLock<Slot<T>> {
         // Cutting the position off is fine: only its lowest bits count.
         &self.slots[position as usize & (self.slots.len() - 1)]
     }
