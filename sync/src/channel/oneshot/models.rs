@@ -11,11 +11,13 @@ fn poll_once<T>(receiver: &mut Receiver<T>, waker: &Waker) -> Poll<Result<T, Rec
 }
 
 /// A value whose drops are counted: exactly one, whoever it is that drops it.
-struct Counted(Arc<()>);
+struct Counted {
+    _alive: Arc<()>,
+}
 
 fn counted() -> (Arc<()>, Counted) {
     let count = Arc::new(());
-    (count.clone(), Counted(count))
+    (count.clone(), Counted { _alive: count })
 }
 
 fn nobody_has(count: &Arc<()>) {
