@@ -79,6 +79,10 @@ impl WakeBatch {
         if self.is_empty() {
             return;
         }
+        if let Some(only) = self.take_only() {
+            wake(only);
+            return;
+        }
         if thread::panicking() {
             // A second panic while one is under way would abort the process.
             drop(self.take());
@@ -88,6 +92,17 @@ impl WakeBatch {
         while let Some(waker) = left.next() {
             waker.wake();
         }
+    }
+
+    /// The one waker, if there is only one: it needs no guard, because nobody else can lose a wake-up by its panic.
+    #[inline]
+    fn take_only(&mut self) -> Option<Waker> {
+        if self.used != 1 {
+            return None;
+        }
+        self.used = 0;
+        // SAFETY: the first place held a waker, and from the line above on nobody else reads it.
+        Some(unsafe { self.inline[0].assume_init_read() })
     }
 
     /// Moves the duty to wake to the guard.
@@ -122,6 +137,16 @@ impl Drop for WakeBatch {
     #[inline]
     fn drop(&mut self) {
         self.wake_all();
+    }
+}
+
+/// Wakes, in spite of a panic that is under way: a second one would abort the process.
+#[inline]
+fn wake(waker: Waker) {
+    if thread::panicking() {
+        contain(|| waker.wake());
+    } else {
+        waker.wake();
     }
 }
 
