@@ -21,10 +21,11 @@ use model as imp;
 #[cfg(not(lenio_loom))]
 use real as imp;
 
-pub use imp::{
-    Condvar, Mutex, MutexGuard, ShortGuard, ShortLock, UnsafeCell, atomic, hint, thread,
-    thread_local,
-};
+pub use imp::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, hint, thread, thread_local};
+#[cfg(lenio_loom)]
+pub use model::{ShortGuard, ShortLock};
+#[cfg(not(lenio_loom))]
+pub use short::{ShortGuard, ShortLock};
 
 /// Whether this build runs under loom, whose types are larger and whose clock stands still.
 pub const MODEL: bool = cfg!(lenio_loom);

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-pub use super::short::{ShortGuard, ShortLock};
 pub use std::{hint, thread_local};
 
 /// std's atomics.
