@@ -36,7 +36,7 @@ pub(crate) struct GateOptions {
     pub(crate) rows: Vec<String>,
     pub(crate) net: bool,
     pub(crate) bless: bool,
-    /// The runtime to measure; anything but lenio is shown, not judged.
+    /// The runtime to measure, or the library and the runtime; anything but lenio is shown, not judged.
     pub(crate) of: String,
 }
 
@@ -60,6 +60,7 @@ lenio beside its rivals and the physical floor
       --net              also instructions and syscalls per message
       --bless            writes what was measured as the new ceilings
       --of <runtime>     measures another runtime, without judging
+      --of <library>@<runtime>   measures a library's locks and channels on a runtime, without judging
 ";
 
 /// Reads the words after the program's name.

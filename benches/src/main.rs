@@ -5,7 +5,7 @@
 //! calls instead, which no neighbour on the machine disturbs. `-- --help` lists the options.
 //!
 //! Code map: `rt/` the runtimes, one file each; `rows/` the workloads, one file per family; `floor/` what physics
-//! takes; `serve/` and `client/` the two ends of the network rows; `table/` rounds, judging, printing; `gate/`
+//! takes; `library/` the locks and channels that are compared on every runtime; `serve/` and `client/` the two ends of the network rows; `table/` rounds, judging, printing; `gate/`
 //! instructions and system calls.
 
 use std::env;
@@ -20,6 +20,7 @@ mod args;
 mod client;
 mod floor;
 mod gate;
+mod library;
 mod measure;
 mod os;
 mod rows;
@@ -46,7 +47,7 @@ fn dispatch(command: Command) -> Result<ExitCode, String> {
         Command::List => {
             for row in rows::catalogue() {
                 let lines: Vec<&str> = row.metrics.iter().map(|metric| metric.name).collect();
-                println!("{:<16} N {:<8} {}", row.name, row.full, lines.join(" "));
+                println!("{:<24} N {:<8} {}", row.label(), row.full, lines.join(" "));
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -9,8 +9,10 @@ use crate::serve::Kind;
 
 mod epoll_server;
 pub(crate) mod poll;
+pub(crate) mod ring;
 pub(crate) mod tasks;
 pub(crate) mod threads;
+pub(crate) mod word;
 
 /// Serves with raw epoll on threads.
 pub(crate) fn serve(listener: &TcpListener, kind: Kind, workers: usize) -> io::Result<()> {

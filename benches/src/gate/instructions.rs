@@ -17,7 +17,8 @@ pub(super) fn per_op(
     workers: usize,
 ) -> Result<f64, String> {
     let (small, large) = sizes;
-    let more = count(row.name, rt, large, workers)? - count(row.name, rt, small, workers)?;
+    let label = row.label();
+    let more = count(&label, rt, large, workers)? - count(&label, rt, small, workers)?;
     Ok(more / ((row.ops)(large) - (row.ops)(small)) as f64)
 }
 

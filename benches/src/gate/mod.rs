@@ -8,7 +8,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::args::{GateOptions, is_wanted};
-use crate::rows;
+use crate::rows::{self, Info};
 use crate::rt::OURS;
 
 mod ceilings;
@@ -58,6 +58,7 @@ impl fmt::Display for Outcome {
 
 /// Measures, compares, and on request writes the new ceilings.
 pub(crate) fn main(options: &GateOptions) -> Result<ExitCode, String> {
+    let measured = Measured::parse(&options.of);
     let mut gate = Gate {
         ceilings: Ceilings::read()?,
         is_judging: options.of == OURS,
@@ -70,24 +71,24 @@ pub(crate) fn main(options: &GateOptions) -> Result<ExitCode, String> {
     ] {
         println!("[{section}]");
         for row in rows::catalogue() {
-            if !is_wanted(&options.rows, row.name) {
+            if !is_wanted(&options.rows, row.name) || !measured.has(&row) {
                 continue;
             }
             if let Some(sizes) = row.gate {
                 gate.note(
                     section,
                     row.name,
-                    instructions::per_op(&row, sizes, &options.of, workers),
+                    instructions::per_op(&row, sizes, measured.rt, workers),
                 );
             }
         }
     }
-    if options.net {
+    if options.net && measured.library.is_none() {
         let section = "messages";
         println!("[{section}]");
         for (name, measure) in messages::all() {
             if is_wanted(&options.rows, name) {
-                gate.note(section, name, measure(&options.of));
+                gate.note(section, name, measure(measured.rt));
             }
         }
     }
@@ -108,6 +109,36 @@ pub(crate) fn main(options: &GateOptions) -> Result<ExitCode, String> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What is measured: a runtime, with the libraries that are at home on it, or one library on a runtime.
+struct Measured<'a> {
+    library: Option<&'a str>,
+    rt: &'a str,
+}
+
+impl<'a> Measured<'a> {
+    /// `runtime` or `library@runtime`.
+    fn parse(of: &'a str) -> Measured<'a> {
+        match of.split_once('@') {
+            Some((library, rt)) => Measured {
+                library: Some(library),
+                rt,
+            },
+            None => Measured {
+                library: None,
+                rt: of,
+            },
+        }
+    }
+
+    fn has(&self, row: &Info) -> bool {
+        match (self.library, row.library) {
+            (None, None) => true,
+            (None, Some(theirs)) => theirs.is_at_home_on(self.rt),
+            (Some(name), theirs) => theirs.is_some_and(|theirs| theirs.name == name),
+        }
+    }
 }
 
 struct Gate {

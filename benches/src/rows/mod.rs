@@ -1,120 +1,37 @@
 //! Which situations are measured? One file per family; the definitions stand at the bodies.
 //!
 //! To add a row: write its body as a function generic over [`Rt`], add it to the family's `rows`, give it a floor if
-//! physics sets one. To add a family (channels, locks): one file and one line in [`all`]. A regression here would be a
-//! body that differs between runtimes, or an assertion that was removed to go faster.
+//! physics sets one. To add a family: one file and one line in [`all`]. A body that compares libraries instead of
+//! runtimes (locks, channels) makes one row per library, all of the same name: a contest, see `library/`. A regression
+//! here would be a body that differs between runtimes or libraries, or an assertion that was removed to go faster.
 
+use crate::library::Library;
 use crate::measure::{Run, Sample};
 use crate::rt::{FLOOR, OURS, Rt, Visit, with};
 
 mod blocking;
+mod channel;
 pub(crate) mod http;
 mod memory;
+mod metric;
 pub(crate) mod net;
 mod parallel;
+mod signals;
 mod spawn;
 mod switch;
+mod sync;
 mod timer;
 mod wake;
 
-/// What a number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    Nanoseconds,
-    Microseconds,
-    Milliseconds,
-    Bytes,
-    Count,
-    PerSecond,
-}
-
-impl Unit {
-    /// How the unit is written in the table.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Unit::Nanoseconds => "ns",
-            Unit::Microseconds => "us",
-            Unit::Milliseconds => "ms",
-            Unit::Bytes => "B",
-            Unit::Count => "",
-            Unit::PerSecond => "/s",
-        }
-    }
-}
-
-/// Which of two numbers is the better one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Better {
-    Lower,
-    Higher,
-    /// The one nearer to `total / width`: below it somebody was treated unfairly.
-    Near {
-        total: f64,
-    },
-}
-
-/// One line of the table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Metric {
-    pub(crate) name: &'static str,
-    pub(crate) unit: Unit,
-    pub(crate) better: Better,
-    /// Whether the line enters the geometric mean: the CPU rows do.
-    pub(crate) is_in_mean: bool,
-    /// Whether the line is won or lost; the others inform.
-    pub(crate) is_judged: bool,
-}
-
-impl Metric {
-    /// A judged line in the mean, lower being better: the usual CPU row.
-    pub(crate) const fn cpu_row(name: &'static str, unit: Unit) -> Metric {
-        Metric {
-            name,
-            unit,
-            better: Better::Lower,
-            is_in_mean: true,
-            is_judged: true,
-        }
-    }
-
-    /// A judged line outside of the mean, lower being better.
-    pub(crate) const fn cost(name: &'static str, unit: Unit) -> Metric {
-        Metric {
-            is_in_mean: false,
-            ..Metric::cpu_row(name, unit)
-        }
-    }
-
-    /// Turns the direction: higher is better.
-    pub(crate) const fn rising(self) -> Metric {
-        Metric {
-            better: Better::Higher,
-            ..self
-        }
-    }
-
-    /// The line nearest to `total / workers` is the best.
-    pub(crate) const fn near(self, total: f64) -> Metric {
-        Metric {
-            better: Better::Near { total },
-            ..self
-        }
-    }
-
-    /// Shown, never judged.
-    pub(crate) const fn informing(self) -> Metric {
-        Metric {
-            is_judged: false,
-            is_in_mean: false,
-            ..self
-        }
-    }
-}
+pub(crate) use metric::{Better, Metric, Unit};
 
 /// What is known of a row without running it.
 #[derive(Clone, Debug)]
 pub(crate) struct Info {
+    /// The name of the body.
     pub(crate) name: &'static str,
+    /// Whose primitive the body uses, where libraries are compared: the rows of one name are then a contest.
+    pub(crate) library: Option<Library>,
     /// N of a full run.
     pub(crate) full: u64,
     /// N of `--smoke`.
@@ -129,6 +46,21 @@ pub(crate) struct Info {
     pub(crate) needs_multi: bool,
     /// Never executed unmeasured first: the row measures what the first time costs, or nothing that warms up.
     pub(crate) is_cold: bool,
+}
+
+impl Info {
+    /// What tells this row from all others: its name, and `@library` in a contest.
+    pub(crate) fn label(&self) -> String {
+        label(self.name, self.library)
+    }
+}
+
+/// `name`, or `name@library`.
+pub(crate) fn label(name: &str, library: Option<Library>) -> String {
+    match library {
+        Some(library) => format!("{name}@{}", library.name),
+        None => name.to_owned(),
+    }
 }
 
 /// How a row is measured on a runtime.
@@ -174,6 +106,7 @@ impl<R: Rt> Row<R> {
     fn new(name: &'static str, full: u64, smoke: u64, work: Work<R>) -> Row<R> {
         let info = Info {
             name,
+            library: None,
             full,
             smoke,
             ops: |n| n,
@@ -197,6 +130,20 @@ impl<R: Rt> Row<R> {
 
     fn ops(mut self, ops: fn(u64) -> u64) -> Row<R> {
         self.info.ops = ops;
+        self
+    }
+
+    /// The library whose primitive the body uses.
+    fn of(mut self, library: Library) -> Row<R> {
+        self.info.library = Some(library);
+        self
+    }
+
+    /// Keeps the lines judged, but out of the geometric mean.
+    fn outside_mean(mut self) -> Row<R> {
+        for metric in &mut self.info.metrics {
+            metric.is_in_mean = false;
+        }
         self
     }
 
@@ -268,11 +215,14 @@ impl<R: Rt> Row<R> {
 }
 
 fn all<R: Rt>() -> Vec<Row<R>> {
-    let families: [fn() -> Vec<Row<R>>; 9] = [
+    let families: [fn() -> Vec<Row<R>>; 12] = [
         spawn::rows,
         switch::rows,
         parallel::rows,
         wake::rows,
+        sync::rows,
+        signals::rows,
+        channel::rows,
         timer::rows,
         blocking::rows,
         memory::rows,
@@ -282,20 +232,26 @@ fn all<R: Rt>() -> Vec<Row<R>> {
     families.into_iter().flat_map(|rows| rows()).collect()
 }
 
-/// Descriptions of all rows, in the order of the table.
+/// Descriptions of all rows, in the order of the table: the rows of a contest follow each other, lenio's first.
 pub(crate) fn catalogue() -> Vec<Info> {
     struct Catalogue;
     impl Visit for Catalogue {
         type Out = Vec<Info>;
         fn visit<R: Rt>(self) -> Vec<Info> {
-            all::<R>().into_iter().map(|row| row.info).collect()
+            let mut rows: Vec<Info> = Vec::new();
+            for row in all::<R>().into_iter().map(|row| row.info) {
+                let at = rows.iter().rposition(|other| other.name == row.name);
+                rows.insert(at.map_or(rows.len(), |at| at + 1), row);
+            }
+            rows
         }
     }
     // The descriptions do not depend on the runtime.
     with(OURS, Catalogue).unwrap_or_default()
 }
 
-/// Measures one row on one runtime, or its floor, in this process. `None` if there is no such thing.
+/// Measures one row, known by its label, on one runtime, or its floor, in this process. `None` if there is no such
+/// thing.
 pub(crate) fn sample(row: &str, rt: &str, run: Run) -> Option<Sample> {
     struct Take<'a> {
         row: &'a str,
@@ -307,7 +263,7 @@ pub(crate) fn sample(row: &str, rt: &str, run: Run) -> Option<Sample> {
         fn visit<R: Rt>(self) -> Option<Sample> {
             let row = all::<R>()
                 .into_iter()
-                .find(|row| row.info.name == self.row)?;
+                .find(|row| row.info.label() == self.row)?;
             if self.is_floor {
                 row.sample_floor(&self.run)
             } else {

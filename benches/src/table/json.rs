@@ -1,7 +1,8 @@
 //! The table as JSON, for programs.
 
 use super::Table;
-use super::judge::{Cell, Line, Verdict, mean_of, mean_to_best};
+use super::judge::{Cell, Line, Verdict};
+use super::mean::{mean_of, mean_to_best};
 use crate::rt::{MAIN_PEER, OURS};
 
 /// One object; numbers that do not exist are null.
@@ -34,7 +35,7 @@ fn line(line: &Line) -> String {
     format!(
         "{{\"row\":{},\"line\":{},\"unit\":{},\"runtimes\":{{{}}},\"to_best\":{},\"to_{}\":{},\"verdict\":{}}}",
         text(line.row),
-        text(line.metric.name),
+        text(&line.label()),
         text(line.metric.unit.label()),
         cells.join(","),
         number(line.ratio_to_best()),

@@ -1,13 +1,14 @@
-//! Who won: medians, ratios, verdicts, means. Pure arithmetic over samples.
+//! Who won: medians, ratios, verdicts. Pure arithmetic over samples.
 
+use crate::library::Library;
 use crate::measure::Value;
-use crate::rows::{Better, Metric};
+use crate::rows::{Better, Metric, label};
 use crate::rt::{FLOOR, MAIN_PEER, OURS};
 
 /// A ratio from here on is a win, and below its inverse a loss; between them nobody can tell.
 const CLEAR: f64 = 1.03;
 /// No single line may carry the mean further than this, either way.
-const CAP: f64 = 10.0;
+pub(super) const CAP: f64 = 10.0;
 
 /// The samples of one line on one runtime.
 #[derive(Clone, Debug)]
@@ -68,13 +69,49 @@ impl Verdict {
 pub(crate) struct Line {
     pub(super) row: &'static str,
     pub(super) metric: Metric,
+    /// Whose primitive the line measures, in a contest.
+    pub(super) library: Option<Library>,
     pub(super) cells: Vec<Cell>,
+    /// In a contest, at lenio's line: the cells of the other libraries.
+    rivals: Vec<Rival>,
     workers: usize,
+}
+
+/// Another library's primitive on one runtime.
+#[derive(Clone, Debug)]
+struct Rival {
+    rt: String,
+    is_at_home: bool,
+    median: f64,
+}
+
+/// Sets lenio's line of a contest against the others. Lines that are no contest stay as they are.
+pub(super) fn oppose(lines: &mut [Line]) {
+    let mut rivals = Vec::new();
+    for line in lines.iter() {
+        let Some(library) = line.library.filter(|library| library.name != OURS) else {
+            continue;
+        };
+        for cell in line.cells.iter().filter(|cell| cell.rt != FLOOR) {
+            rivals.extend(cell.median().map(|median| Rival {
+                rt: cell.rt.clone(),
+                is_at_home: library.is_at_home_on(&cell.rt),
+                median,
+            }));
+        }
+    }
+    let ours = lines
+        .iter_mut()
+        .find(|line| line.library.is_some_and(|library| library.name == OURS));
+    if let Some(ours) = ours {
+        ours.rivals = rivals;
+    }
 }
 
 impl Line {
     pub(super) fn new(
         row: &'static str,
+        library: Option<Library>,
         metric: Metric,
         workers: usize,
         runtimes: &[String],
@@ -87,7 +124,9 @@ impl Line {
         Line {
             row,
             metric,
+            library,
             cells: runtimes.iter().map(cell).collect(),
+            rivals: Vec::new(),
             workers,
         }
     }
@@ -96,8 +135,37 @@ impl Line {
         self.cells.iter().find(|cell| cell.rt == rt)
     }
 
+    /// The metric's name, with `@library` in a contest.
+    pub(super) fn label(&self) -> String {
+        label(self.metric.name, self.library)
+    }
+
+    /// What a program on that runtime gets: its cell, in a contest that of a library at home there.
     fn median_of(&self, rt: &str) -> Option<f64> {
-        self.cell(rt)?.median()
+        match self.library {
+            None => self.cell(rt)?.median(),
+            Some(library) if library.name != OURS => None,
+            Some(_) if rt == OURS => self.cell(OURS)?.median(),
+            Some(_) => {
+                let rivals = self.rivals.iter();
+                rivals
+                    .filter(|rival| rival.is_at_home && rival.rt == rt)
+                    .map(|rival| rival.median)
+                    .min_by(|a, b| self.badness(*a).total_cmp(&self.badness(*b)))
+            }
+        }
+    }
+
+    /// All that lenio has to be better than.
+    fn peers(&self) -> Vec<f64> {
+        if self.library.is_some() {
+            return self.rivals.iter().map(|rival| rival.median).collect();
+        }
+        let cells = self.cells.iter();
+        cells
+            .filter(|cell| cell.rt != OURS && cell.rt != FLOOR)
+            .filter_map(Cell::median)
+            .collect()
     }
 
     /// The best sample of a runtime: the minimum, or what takes its place where lower is not better.
@@ -135,19 +203,14 @@ impl Line {
     }
 
     /// How many times better one runtime is than the main peer.
-    fn ratio_of(&self, rt: &str) -> Option<f64> {
+    pub(super) fn ratio_of(&self, rt: &str) -> Option<f64> {
         Some(self.ratio(self.median_of(MAIN_PEER)?, self.median_of(rt)?))
     }
 
-    /// lenio against the best peer of this line.
+    /// lenio against the best peer of this line, in a contest against the best of all other libraries on any runtime.
     pub(super) fn ratio_to_best(&self) -> Option<f64> {
-        let peers = self
-            .cells
-            .iter()
-            .filter(|cell| cell.rt != OURS && cell.rt != FLOOR);
-        let best = peers
-            .filter_map(Cell::median)
-            .min_by(|a, b| self.badness(*a).total_cmp(&self.badness(*b)))?;
+        let peers = self.peers().into_iter();
+        let best = peers.min_by(|a, b| self.badness(*a).total_cmp(&self.badness(*b)))?;
         Some(self.ratio(best, self.median_of(OURS)?))
     }
 
@@ -164,47 +227,21 @@ impl Line {
     }
 }
 
-/// A geometric mean over the CPU rows, and over how many.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mean {
-    pub(super) value: f64,
-    pub(super) lines: usize,
-}
-
-/// lenio against the best peer of each line.
-pub(super) fn mean_to_best(lines: &[Line]) -> Option<Mean> {
-    mean(lines, Line::ratio_to_best)
-}
-
-/// A runtime against the main peer.
-pub(super) fn mean_of(lines: &[Line], rt: &str) -> Option<Mean> {
-    mean(lines, |line| line.ratio_of(rt))
-}
-
-fn mean(lines: &[Line], ratio: impl Fn(&Line) -> Option<f64>) -> Option<Mean> {
-    let counted = lines.iter().filter(|line| line.metric.is_in_mean);
-    let logs: Vec<f64> = counted
-        .filter_map(ratio)
-        .map(|ratio| ratio.clamp(1.0 / CAP, CAP).ln())
-        .collect();
-    if logs.is_empty() {
-        return None;
-    }
-    Some(Mean {
-        value: (logs.iter().sum::<f64>() / logs.len() as f64).exp(),
-        lines: logs.len(),
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{Line, Verdict, mean_of, mean_to_best};
+pub(super) mod tests {
+    use super::{Line, Verdict, oppose};
+    use crate::library::Library;
     use crate::measure::Value;
     use crate::rows::{Metric, Unit};
 
-    fn line(metric: Metric, values: [f64; 3]) -> Line {
-        let runtimes = ["lenio", "tokio-mt", "smol"].map(str::to_owned);
-        let mut line = Line::new("row", metric, 2, &runtimes);
+    const RUNTIMES: [&str; 3] = ["lenio", "tokio-mt", "smol"];
+
+    pub(in crate::table) fn line(metric: Metric, values: [f64; 3]) -> Line {
+        line_of(None, metric, values)
+    }
+
+    fn line_of(library: Option<Library>, metric: Metric, values: [f64; 3]) -> Line {
+        let mut line = Line::new("row", library, metric, 2, &RUNTIMES.map(str::to_owned));
         for (cell, value) in line.cells.iter_mut().zip(values) {
             cell.add(&Value {
                 metric: metric.name.to_owned(),
@@ -215,7 +252,7 @@ mod tests {
         line
     }
 
-    const TIME: Metric = Metric::cpu_row("time", Unit::Nanoseconds);
+    pub(in crate::table) const TIME: Metric = Metric::cpu_row("time", Unit::Nanoseconds);
 
     #[test]
     fn the_best_peer_decides() {
@@ -250,14 +287,47 @@ mod tests {
         assert_eq!(line.ratio_to_best(), Some(2.0));
     }
 
-    #[test]
-    fn no_line_carries_the_mean() {
-        let lines = [
-            line(TIME, [1.0, 1_000.0, 1_000.0]),
-            line(TIME, [10.0, 10.0, 10.0]),
+    /// lenio's, tokio's and a homeless library's lines of one contest.
+    fn contest(ours: [f64; 3], tokio: [f64; 3], homeless: [f64; 3]) -> [Line; 3] {
+        let library = |name, homes| Some(Library { name, homes });
+        let mut lines = [
+            line_of(library("lenio", &["lenio"]), TIME, ours),
+            line_of(library("tokio", &["tokio-mt"]), TIME, tokio),
+            line_of(library("kanal", &[]), TIME, homeless),
         ];
-        let mean = mean_of(&lines, "lenio").expect("two lines are in the mean");
-        assert!((mean.value - 10_f64.sqrt()).abs() < 1e-9);
-        assert_eq!(mean_to_best(&lines).map(|mean| mean.lines), Some(2));
+        oppose(&mut lines);
+        lines
+    }
+
+    #[test]
+    fn a_contest_is_judged_against_every_other_library_anywhere() {
+        let lines = contest([50.0; 3], [400.0, 200.0, 300.0], [40.0, 80.0, 90.0]);
+        // The best rival is a library without a home, on lenio's own workers.
+        assert_eq!(lines[0].ratio_to_best(), Some(0.8));
+        assert_eq!(lines[0].verdict(), Some(Verdict::Lost));
+        assert_eq!(lines[0].label(), "time@lenio");
+    }
+
+    #[test]
+    fn the_ratio_to_a_runtime_takes_the_library_at_home_there() {
+        let lines = contest([50.0; 3], [400.0, 200.0, 300.0], [40.0, 80.0, 90.0]);
+        assert_eq!(lines[0].ratio_to("tokio-mt"), Some(4.0));
+        assert_eq!(lines[0].ratio_to("smol"), None);
+    }
+
+    #[test]
+    fn our_primitive_on_other_runtimes_is_neither_a_win_nor_a_rival() {
+        let lines = contest([100.0, 1.0, 1.0], [200.0; 3], [200.0; 3]);
+        assert_eq!(lines[0].ratio_to_best(), Some(2.0));
+    }
+
+    #[test]
+    fn the_lines_of_other_libraries_are_not_judged() {
+        let lines = contest([100.0; 3], [200.0; 3], [50.0; 3]);
+        for line in &lines[1..] {
+            assert_eq!(line.verdict(), None);
+            assert_eq!(line.ratio_to_best(), None);
+            assert_eq!(line.ratio_of("lenio"), None);
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::rt::{FLOOR, OURS, names};
 
 mod json;
 mod judge;
+mod mean;
 mod print;
 mod publish;
 mod rounds;
@@ -44,8 +45,12 @@ pub(crate) fn main(options: &Options) -> Result<ExitCode, String> {
         skipped: Vec::new(),
         was_waited: options.wait_until_idle && !options.smoke,
     };
-    let wanted = rows::catalogue().into_iter().filter(|row| {
-        is_wanted(&options.rows, row.name)
+    let has_rivals = options.smoke || table.runtimes.iter().any(|rt| rt != OURS && rt != FLOOR);
+    let all = rows::catalogue().into_iter();
+    let mine =
+        all.filter(|row| has_rivals || row.library.is_none_or(|library| library.name == OURS));
+    let wanted = mine.filter(|row| {
+        is_wanted(&options.rows, &row.label())
             || row
                 .metrics
                 .iter()
@@ -56,9 +61,8 @@ pub(crate) fn main(options: &Options) -> Result<ExitCode, String> {
         return Err("no row has such a name; --list shows all".to_owned());
     }
     say(options, &print::head(&table));
-    for row in &wanted {
-        let n = if options.smoke { row.smoke } else { row.full };
-        let lines = rounds::measure(&mut table, row, n);
+    for rows in wanted.chunk_by(|row, next| row.name == next.name) {
+        let lines = rounds::measure(&mut table, rows, options.smoke);
         for line in lines {
             say(options, &print::line(&table, &line));
             table.lines.push(line);

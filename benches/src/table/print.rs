@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use super::Table;
-use super::judge::{Cell, Line, Verdict, mean_of, mean_to_best};
+use super::judge::{Cell, Line, Verdict};
+use super::mean::{mean_of, mean_to_best};
 use crate::rt::{FLOOR, MAIN_PEER, OURS};
 
-const NAME_WIDTH: usize = 26;
+const NAME_WIDTH: usize = 30;
 const CELL_WIDTH: usize = 26;
 const RATIO_WIDTH: usize = 12;
 
@@ -26,7 +27,7 @@ pub(super) fn columns(table: &Table) -> Vec<String> {
 pub(super) fn cells(line: &Line) -> Vec<String> {
     let ratio = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
     let unit = line.metric.unit.label();
-    let mut cells = vec![format!("{} {unit}", line.metric.name).trim_end().to_owned()];
+    let mut cells = vec![format!("{} {unit}", line.label()).trim_end().to_owned()];
     cells.extend(line.cells.iter().map(|cell| values(line, cell)));
     cells.push(ratio(line.ratio_to_best()));
     cells.push(ratio(line.ratio_to(MAIN_PEER)));
@@ -59,7 +60,8 @@ fn number(value: f64) -> String {
 pub(super) fn head(table: &Table) -> String {
     let legend = format!(
         "{} rounds, {} workers. A cell: median (best sample), cpu = process CPU ns per op.\n\
-         Ratios: how many times better {OURS} is; won from 1.03, lost below 1/1.03.",
+         Ratios: how many times better {OURS} is; won from 1.03, lost below 1/1.03.\n\
+         x@library: that library's primitive on each runtime; {OURS} on {OURS} against the best of the others anywhere.",
         table.rounds, table.workers
     );
     let warning = if table.was_waited {
@@ -119,12 +121,12 @@ pub(super) fn summary_lines(table: &Table) -> Vec<String> {
             mean.value, mean.lines
         ));
     }
-    let with = |verdict: Verdict| -> Vec<&str> {
+    let with = |verdict: Verdict| -> Vec<String> {
         let lines = table
             .lines
             .iter()
             .filter(|line| line.verdict() == Some(verdict));
-        lines.map(|line| line.metric.name).collect()
+        lines.map(Line::label).collect()
     };
     let lost = with(Verdict::Lost);
     let (won, tied) = (with(Verdict::Won).len(), with(Verdict::Tied).len());

@@ -10,7 +10,7 @@ use super::Table;
 use super::print::{cells, columns, summary_lines};
 
 /// The packages whose versions matter.
-const PACKAGES: [&str; 12] = [
+const PACKAGES: [&str; 18] = [
     "lenio",
     "mio",
     "crossbeam-deque",
@@ -23,6 +23,12 @@ const PACKAGES: [&str; 12] = [
     "hyper-util",
     "smol-hyper",
     "libc",
+    "async-lock",
+    "async-channel",
+    "event-listener",
+    "flume",
+    "kanal",
+    "tachyonix",
 ];
 
 /// Writes the file beside the package's manifest and returns its path.
@@ -45,7 +51,10 @@ fn text(table: &Table, lock: &str, ceilings: &str) -> String {
     }
     text.push_str(
         "\nA cell: median (best sample), cpu = process CPU nanoseconds per op. Ratios: how many times better lenio is, \
-         against the best peer of the line and against tokio-mt. Ratios hold within this run only.\n\n",
+         against the best peer of the line and against tokio-mt. Ratios hold within this run only.\n\n\
+         `x@library` lines are contests of locks and channels, which know no runtime: the library's primitive on each \
+         runtime. The verdict is at lenio's line: lenio's primitive on lenio, against the best cell of all other \
+         libraries on any runtime; the ratio to tokio-mt is against tokio's primitive there.\n\n",
     );
     let columns = columns(table);
     writeln!(
@@ -148,6 +157,7 @@ mod tests {
         let runtimes = vec!["lenio".to_owned(), "smol".to_owned()];
         let mut line = Line::new(
             "row",
+            None,
             Metric::cpu_row("slow", Unit::Nanoseconds),
             2,
             &runtimes,

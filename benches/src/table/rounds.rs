@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Table;
-use super::judge::{Cell, Line};
+use super::judge::{Cell, Line, oppose};
 use crate::measure::Sample;
 use crate::os;
 use crate::rows::{Info, is_multi};
@@ -18,57 +18,71 @@ const IDLE_WINDOW: Duration = Duration::from_millis(80);
 const IDLE_TRIES: usize = 40;
 const IDLE_SHARE: f64 = 0.93;
 
-/// Takes all samples of a row; one line per metric.
-pub(super) fn measure(table: &mut Table, row: &Info, n: u64) -> Vec<Line> {
-    let mut lines: Vec<Line> = row
-        .metrics
-        .iter()
-        .map(|&metric| Line::new(row.name, metric, table.workers, &table.runtimes))
-        .collect();
-    for round in 0..table.rounds {
-        let count = table.runtimes.len();
-        // Another one begins each round, so that nobody always runs after the same neighbour.
-        for column in (0..count).map(|column| (column + round) % count) {
-            let rt = table.runtimes[column].clone();
-            let is_absent = if rt == FLOOR {
-                !row.has_floor
+/// Takes all samples of a row, or of all rows of a contest; one line per metric and row.
+pub(super) fn measure(table: &mut Table, rows: &[Info], is_smoke: bool) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut places = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        let metrics = row.metrics.iter();
+        lines.extend(metrics.map(|&metric| {
+            Line::new(
+                row.name,
+                row.library,
+                metric,
+                table.workers,
+                &table.runtimes,
+            )
+        }));
+        for (column, rt) in table.runtimes.iter().enumerate() {
+            let is_there = if rt == FLOOR {
+                // The rows of a contest have one floor.
+                row.has_floor && index == 0
             } else {
-                row.needs_multi && !is_multi(&rt)
+                !row.needs_multi || is_multi(rt)
             };
-            if is_absent {
-                continue;
+            if is_there {
+                places.push((row, column));
             }
+        }
+    }
+    for round in 0..table.rounds {
+        let count = places.len();
+        // Another one begins each round, so that nobody always runs after the same neighbour.
+        for &(row, column) in (0..count).map(|place| &places[(place + round) % count]) {
+            let rt = table.runtimes[column].clone();
+            let n = if is_smoke { row.smoke } else { row.full };
+            let label = row.label();
             if table.was_waited && !wait_until_idle() {
                 table.dropped += 1;
                 continue;
             }
-            match sample(row.name, &rt, n, table.workers) {
+            match sample(&label, &rt, n, table.workers) {
                 Ok(Sample::Values(values)) => {
                     for value in values {
-                        let line = lines
-                            .iter_mut()
-                            .find(|line| line.metric.name == value.metric);
-                        let line = line.unwrap_or_else(|| {
-                            panic!("{} has no metric {}", row.name, value.metric)
+                        let line = lines.iter_mut().find(|line| {
+                            line.library == row.library && line.metric.name == value.metric
                         });
+                        let line = line
+                            .unwrap_or_else(|| panic!("{label} has no metric {}", value.metric));
                         line.cells[column].add(&value);
                     }
                 }
                 Ok(Sample::Skipped(reason)) => {
-                    let note = format!("{}: {reason}", row.name);
+                    let note = format!("{label}: {reason}");
                     eprintln!("SKIPPED {note} (on {rt})");
                     if !table.skipped.contains(&note) {
                         table.skipped.push(note);
                     }
                 }
                 Err(reason) => {
-                    eprintln!("FAILED {} on {rt}: {reason}", row.name);
+                    eprintln!("FAILED {label} on {rt}: {reason}");
                     table.failed += 1;
                 }
             }
         }
     }
     lines.retain(|line| line.cells.iter().any(Cell::has_samples));
+    oppose(&mut lines);
     lines
 }
 
