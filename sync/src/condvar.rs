@@ -1,7 +1,7 @@
 //! Waiting for a change of what a lock protects.
 
 use crate::lock::{self, Lock, LockGuard};
-use crate::wait::{Stage, WaitQueue, Waiter, WakeBatch, note};
+use crate::wait::{Stage, WaitQueue, Waiter, WakeBatch, note, wake};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -162,9 +162,11 @@ impl Condvar {
     /// assert!(!lenio_sync::Condvar::new().notify_one());
     /// ```
     pub fn notify_one(&self) -> bool {
-        let mut batch = WakeBatch::new();
-        let was_waiting = self.waiters.lock().wake_one(0, &mut batch);
-        batch.wake_all();
+        let waker = self.waiters.lock().take_one(0);
+        let was_waiting = waker.is_some();
+        if let Some(waker) = waker {
+            wake(waker);
+        }
         was_waiting
     }
 
@@ -217,9 +219,10 @@ pin_project_lite::pin_project! {
             });
             if was_notified {
                 // Somebody else has to act on the notification.
-                let mut batch = WakeBatch::new();
-                queue.lock().wake_one(0, &mut batch);
-                batch.wake_all();
+                let next = queue.lock().take_one(0);
+                if let Some(next) = next {
+                    wake(next);
+                }
             }
         }
     }

@@ -14,7 +14,7 @@
 
 use crate::budget;
 use crate::primitive::atomic::{AtomicU64, Ordering};
-use crate::wait::{Guard, Stage, WaitQueue, Waiter, WakeBatch, block_on, note};
+use crate::wait::{Guard, Stage, WaitQueue, Waiter, WakeBatch, block_on, note, wake};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -248,12 +248,9 @@ impl Notify {
     /// Takes the first waiter out; if there is none any more stores the permit.
     #[cold]
     fn wake_waiter(&self) {
-        // In a batch: this may be part of a panic, and a waker that panics too would abort the process.
-        let mut batch = WakeBatch::new();
         if let Some(waker) = self.choose_waiter() {
-            batch.push(waker);
+            wake(waker);
         }
-        batch.wake_all();
     }
 
     fn choose_waiter(&self) -> Option<Waker> {

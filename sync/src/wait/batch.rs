@@ -140,9 +140,9 @@ impl Drop for WakeBatch {
     }
 }
 
-/// Wakes, in spite of a panic that is under way: a second one would abort the process.
+/// Wakes. If a panic is under way, one of the waker ends here: it would abort the process.
 #[inline]
-fn wake(waker: Waker) {
+pub(crate) fn wake(waker: Waker) {
     if thread::panicking() {
         contain(|| waker.wake());
     } else {

@@ -22,6 +22,7 @@ mod queue;
 mod thread;
 
 pub use batch::WakeBatch;
+pub(crate) use batch::wake;
 pub use observe::{WaitingFor, note, observe};
 pub use queue::{Guard, Stage, WaitQueue, Waiter};
 pub use thread::block_on;

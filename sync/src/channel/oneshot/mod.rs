@@ -50,10 +50,9 @@ use std::task::{Context, Poll, ready};
 /// ```
 #[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let (sending, receiving) = ends::pair();
+    let (sending, receiving) = ends::pair(Location::caller());
     let receiver = Receiver {
         end: Some(receiving),
-        at: Location::caller(),
     };
     (Sender { end: sending }, receiver)
 }
@@ -219,7 +218,6 @@ impl<T> fmt::Debug for Closed<'_, T> {
 pub struct Receiver<T> {
     /// Nothing once the outcome has been taken.
     end: Option<RecvEnd<T>>,
-    at: &'static Location<'static>,
 }
 
 impl<T> Receiver<T> {
@@ -297,10 +295,12 @@ impl<T> Future for Receiver<T> {
                 Outcome::Pending => {}
             }
             // If the sender finished meanwhile there is something to take.
-            let waits = self.end.as_mut().is_some_and(|end| end.wait(cx));
-            if waits {
+            let Some(end) = &mut self.end else {
+                continue;
+            };
+            if end.wait(cx) {
                 budget::refund();
-                note("oneshot: a value", self.at);
+                note("oneshot: a value", end.at());
                 return Poll::Pending;
             }
         }
