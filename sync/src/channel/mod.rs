@@ -26,15 +26,16 @@
 //! ```
 
 pub mod broadcast;
+mod error;
 mod mpmc;
 pub mod oneshot;
 pub mod watch;
 
 pub use broadcast::channel as broadcast;
+pub use error::{RecvError, SendError, TryRecvError, TrySendError};
 pub use mpmc::{
-    Closed, IntoStream, IterBlocking, Messages, OwnedPermit, Permit, Receiver, Recv, RecvError,
-    RecvMany, Reserve, ReserveOwned, SendError, Sender, Sending, TryRecvError, TrySendError,
-    WeakSender, bounded, rendezvous, unbounded,
+    Closed, IntoStream, IterBlocking, Messages, OwnedPermit, Permit, Receiver, Recv, RecvMany,
+    Reserve, ReserveOwned, Sender, Sending, WeakSender, bounded, rendezvous, unbounded,
 };
 pub use oneshot::channel as oneshot;
 pub use watch::channel as watch;

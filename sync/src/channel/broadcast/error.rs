@@ -3,50 +3,6 @@
 use std::error::Error;
 use std::fmt;
 
-/// The error of [`Sender::send`](super::Sender::send): there is no receiver, or the channel is closed. Holds the value.
-///
-/// # Examples
-///
-/// ```
-/// use lenio_sync::channel::broadcast;
-///
-/// let (sender, receiver) = broadcast::channel(4);
-/// drop(receiver);
-/// let error = sender.send(1).unwrap_err();
-/// assert_eq!(error.to_string(), "the channel is closed or has no receiver");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SendError<T>(pub(super) T);
-
-impl<T> SendError<T> {
-    /// Gives the value back.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let (sender, receiver) = lenio_sync::channel::broadcast(4);
-    /// drop(receiver);
-    /// assert_eq!(sender.send(1).unwrap_err().into_inner(), 1);
-    /// ```
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-}
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendError").finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the channel is closed or has no receiver")
-    }
-}
-
-impl<T> Error for SendError<T> {}
-
 /// The error of [`Receiver::recv`](super::Receiver::recv).
 ///
 /// # Examples

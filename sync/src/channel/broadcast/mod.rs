@@ -42,7 +42,8 @@ mod sender;
 mod shared;
 mod slot;
 
-pub use error::{Lagged, RecvError, SendError, TryRecvError};
+pub use super::error::SendError;
+pub use error::{Lagged, RecvError, TryRecvError};
 pub use futures::{Recv, Stream};
 pub use receiver::Receiver;
 pub use sender::{Sender, WeakSender};

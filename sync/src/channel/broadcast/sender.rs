@@ -1,8 +1,8 @@
 //! The end that sends.
 
-use super::error::SendError;
 use super::receiver::Receiver;
 use super::shared::Shared;
+use crate::channel::error::SendError;
 use std::fmt;
 use std::sync::Arc;
 

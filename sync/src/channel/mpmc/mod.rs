@@ -50,7 +50,6 @@
 //! a fence for each message so that nobody sleeps who should not, and all its memory at the start.
 
 mod closing;
-mod error;
 mod meet;
 #[cfg(all(test, lenio_loom))]
 mod models;
@@ -69,7 +68,6 @@ mod stream;
 mod tests;
 
 pub use closing::Closed;
-pub use error::{RecvError, SendError, TryRecvError, TrySendError};
 pub use owned::{IntoStream, OwnedPermit, ReserveOwned};
 pub use permit::{Permit, Reserve};
 pub use receiver::{IterBlocking, Receiver};

@@ -1,6 +1,7 @@
 //! The races of the channels, in every order that loom finds.
 
 use super::*;
+use crate::channel::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::primitive::thread;
 use crate::wait::block_on;
 use std::future::Future;

@@ -4,13 +4,13 @@
 )]
 //! Futures, permits and streams that own their side of the channel.
 
-use super::error::SendError;
 use super::offers::Id;
 use super::permit::{PlaceWait, fill, give_back};
 use super::pipe::Pipe;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::stream::Messages;
+use crate::channel::error::SendError;
 use futures_core::stream::{FusedStream, Stream};
 use std::fmt;
 use std::future::Future;

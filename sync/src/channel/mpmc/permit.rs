@@ -1,10 +1,10 @@
 //! A place in a channel that is taken before there is a value for it.
 
-use super::error::SendError;
 use super::offers::Id;
 use super::pipe::{Pipe, ReceiverWaiter, SenderWaiter};
 use super::push::{Manners, Place, Pushed, reserve};
 use crate::budget;
+use crate::channel::error::SendError;
 use crate::wait::{Stage, Waiter, note};
 use std::fmt;
 use std::future::Future;

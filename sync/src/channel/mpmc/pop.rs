@@ -1,7 +1,7 @@
 //! The receivers' half of a channel: a message is looked for, taken, waited for.
 
-use super::error::TryRecvError;
 use super::pipe::{FrontGuard, Pipe, RECEIVERS, RESERVERS, ReceiverWaiter, Refill, SENDERS};
+use crate::channel::error::TryRecvError;
 use crate::contain::contain;
 use crate::wait::{Stage, WakeBatch};
 use std::collections::VecDeque;

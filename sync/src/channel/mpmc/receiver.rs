@@ -1,9 +1,9 @@
 //! The receiving side of a channel.
 
 use super::closing::Closed;
-use super::error::{RecvError, TryRecvError};
 use super::pipe::Pipe;
 use super::recv::{Recv, RecvMany};
+use crate::channel::error::{RecvError, TryRecvError};
 use crate::wait::block_on;
 use std::fmt;
 use std::iter::FusedIterator;

@@ -1,8 +1,8 @@
 //! The futures of receiving.
 
-use super::error::{RecvError, TryRecvError};
 use super::pipe::{Pipe, ReceiverWaiter};
 use crate::budget;
+use crate::channel::error::{RecvError, TryRecvError};
 use crate::wait::{Waiter, note};
 use std::fmt;
 use std::future::Future;

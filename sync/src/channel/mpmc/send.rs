@@ -1,10 +1,10 @@
 //! The future of a send.
 
-use super::error::SendError;
 use super::offers::Id;
 use super::pipe::{Pipe, SenderWaiter};
 use super::push::{Manners, Place, Pushed, put, wake};
 use crate::budget;
+use crate::channel::error::SendError;
 use crate::wait::{Waiter, note};
 use std::fmt;
 use std::future::Future;

@@ -1,11 +1,11 @@
 //! The sending side of a channel.
 
 use super::closing::Closed;
-use super::error::{SendError, TrySendError};
 use super::permit::{Permit, Reserve, try_place};
 use super::pipe::Pipe;
 use super::push::{Manners, Pushed};
 use super::send::Sending;
+use crate::channel::error::{SendError, TrySendError};
 use crate::wait::block_on;
 use std::fmt;
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 //! What the documentation of the channels promises, and what went wrong elsewhere.
 
 use super::*;
+use crate::channel::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::wait::{Waiter, block_on, observe};
 use futures_core::stream::{FusedStream, Stream};
 use std::cell::Cell;

@@ -19,10 +19,9 @@
 //! ```
 
 mod ends;
-mod error;
 mod state;
 
-pub use error::{RecvError, SendError, TryRecvError};
+pub use super::error::{RecvError, SendError, TryRecvError};
 
 use crate::budget;
 use crate::contain::contain;

@@ -1,9 +1,9 @@
 //! The futures of a watch channel.
 
-use super::error::RecvError;
 use super::shared::{Place, Shared, Version};
 use super::snapshot::Snapshot;
 use crate::budget;
+use crate::channel::error::RecvError;
 use crate::wait::note;
 use std::fmt;
 use std::future::Future;

@@ -23,14 +23,13 @@
 //! # assert!(thread.join().is_ok());
 //! ```
 
-mod error;
 mod futures;
 mod receiver;
 mod sender;
 mod shared;
 mod snapshot;
 
-pub use error::{RecvError, SendError};
+pub use super::error::{RecvError, SendError};
 pub use futures::{Changed, Closed, Stream, WaitFor};
 pub use receiver::Receiver;
 pub use sender::Sender;

@@ -1,9 +1,9 @@
 //! The end that looks.
 
-use super::error::RecvError;
 use super::futures::{Changed, Stream, WaitFor};
 use super::shared::{Shared, Version};
 use super::snapshot::Snapshot;
+use crate::channel::error::RecvError;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! The end that sends.
 
-use super::error::SendError;
 use super::futures::Closed;
 use super::receiver::Receiver;
 use super::shared::{Current, Shared};
 use super::snapshot::Snapshot;
+use crate::channel::error::SendError;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What senders and receivers share: the current value, its version, and who waits for the next.
 
-use super::error::RecvError;
+use crate::channel::error::RecvError;
 use crate::primitive::atomic::{AtomicU64, Ordering};
 use crate::wait::{Stage, WaitQueue, Waiter, WakeBatch};
 use std::pin::Pin;

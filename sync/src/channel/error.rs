@@ -1,4 +1,4 @@
-//! What can go wrong with a channel. A value that could not be sent comes back in the error.
+//! What can go wrong with any channel. A value that could not be sent comes back in the error.
 
 use std::error::Error;
 use std::fmt;
