@@ -59,7 +59,7 @@ struct World {
     receivers: Vec<Receiver<u32>>,
     weak: WeakSender<u32>,
     tasks: BTreeMap<Id, Pending>,
-    permits: Vec<(OwnedPermit<u32>, Option<Id>)>,
+    permits: Vec<(OwnedPermit<u32>, Option<usize>)>,
     // What it is compared with.
     capacity: Option<usize>,
     is_closed: bool,
@@ -77,8 +77,9 @@ struct World {
     is_due: bool,
     next_id: Id,
     next_value: u32,
-    /// Permits that the end of the channel has already woken the receivers of.
-    claims: Vec<Id>,
+    /// Receivers that permits have taken out of the list, and that nobody has woken since.
+    claims: Vec<(usize, Id)>,
+    next_claim: usize,
 }
 
 impl World {
@@ -106,6 +107,7 @@ impl World {
             next_id: 0,
             next_value: 0,
             claims: Vec::new(),
+            next_claim: 0,
         }
     }
 
@@ -128,7 +130,17 @@ impl World {
 
     fn wake_receiver(&mut self) {
         let id = self.receiver_list.pop_front();
+        if id.is_none() {
+            self.wake_the_claimed();
+        }
         self.wake(id);
+    }
+
+    /// Whoever is claimed must not sleep beside a message, and no claim keeps the waker of somebody who is gone.
+    fn wake_the_claimed(&mut self) {
+        for (_, id) in std::mem::take(&mut self.claims) {
+            self.tap(id, false);
+        }
     }
 
     fn wake_sender(&mut self) {
@@ -147,12 +159,14 @@ impl World {
             }
         }
         self.queue.retain(|(_, sender)| sender.is_none());
+        let claimed = std::mem::take(&mut self.claims);
+        let claimed = claimed.into_iter().map(|(_, id)| id).collect();
         for list in [
             std::mem::take(&mut self.sender_list),
             std::mem::take(&mut self.receiver_list),
             std::mem::take(&mut self.reserver_list),
             std::mem::take(&mut self.closer_list),
-            std::mem::take(&mut self.claims).into(),
+            claimed,
         ] {
             for id in list {
                 // A claimed receiver may stand where it wants by now; its waker is called in any case.
@@ -324,10 +338,11 @@ impl World {
                     if self.is_closed {
                         Some(Err(()))
                     } else {
-                        claimed = self.receiver_list.pop_front();
-                        if let Some(receiver) = claimed {
+                        if let Some(receiver) = self.receiver_list.pop_front() {
                             self.tasks.get_mut(&receiver).unwrap().stage = Stage::Woken;
-                            self.claims.push(receiver);
+                            self.claims.push((self.next_claim, receiver));
+                            claimed = Some(self.next_claim);
+                            self.next_claim += 1;
                             self.unlist(id);
                             Some(Ok(()))
                         } else {
@@ -410,12 +425,19 @@ impl World {
         id: Id,
         take: impl FnOnce(&mut Self) -> Option<R>,
     ) -> Option<Option<R>> {
+        let stage = self.tasks[&id].stage;
         if let Some(found) = take(self) {
             self.unlist(id);
+            if stage != Stage::Fresh {
+                self.wake_the_claimed();
+            }
             return Some(Some(found));
         }
         if self.is_closed {
             return Some(None);
+        }
+        if stage == Stage::Woken {
+            self.wake_the_claimed();
         }
         let reserver = self.reserver_list.pop_front();
         self.wake(reserver);
@@ -455,10 +477,11 @@ impl World {
                     self.wake_sender();
                 }
             }
-            Running::Recv(_) | Running::RecvMany(..)
-                if stage == Stage::Woken && !self.queue.is_empty() =>
-            {
-                self.wake_receiver();
+            Running::Recv(_) | Running::RecvMany(..) if stage == Stage::Woken => {
+                self.wake_the_claimed();
+                if !self.queue.is_empty() {
+                    self.wake_receiver();
+                }
             }
             _ => {}
         }
@@ -481,8 +504,11 @@ impl World {
             }
         };
         if self.is_rendezvous() {
-            let claim = claimed.and_then(|id| self.claims.iter().position(|other| *other == id));
-            let claim = claim.map(|at| self.claims.remove(at));
+            let at = self
+                .claims
+                .iter()
+                .position(|claim| Some(claim.0) == claimed);
+            let claim = at.map(|at| self.claims.remove(at).1);
             if sends && !self.is_closed {
                 self.put(value, None);
             }
@@ -675,7 +701,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_outcome_and_every_wake_is_the_one_of_the_model(

@@ -4,6 +4,9 @@
 )]
 //! The stop tree from outside: order, size, hostile wakers and callbacks, races between threads.
 
+mod harness;
+
+use harness::leak::forget;
 use lenio_sync::budget;
 use lenio_sync::stop::{
     Callback, RunUntilStopped, StopKind, StopOnDrop, StopReason, StopSource, StopToken, Stopped,
@@ -875,13 +878,14 @@ fn a_token_that_is_never_stopped() {
 #[test]
 fn f5_what_is_leaked_is_harmless() {
     let source = StopSource::new();
-    let token = source.token();
+    // Kept below, together with the wait that borrows it.
+    let token: &'static StopToken = Box::leak(Box::new(source.token()));
     let ran = Arc::new(AtomicUsize::new(0));
     let count = ran.clone();
-    std::mem::forget(token.on_stop(move || {
+    forget(token.on_stop(move || {
         count.fetch_add(1, Ordering::Relaxed);
     }));
-    std::mem::forget(source.guard());
+    forget(source.guard());
     let woken = Arc::new(AtomicUsize::new(0));
     let count = woken.clone();
     let waker = waker(move || {
@@ -889,7 +893,7 @@ fn f5_what_is_leaked_is_harmless() {
     });
     let mut wait = Box::pin(token.stopped());
     assert!(poll_once(wait.as_mut(), &waker).is_pending());
-    std::mem::forget(wait);
+    forget((wait, token));
     source.stop(reason());
     assert_eq!(ran.load(Ordering::Relaxed), 1);
     assert_eq!(woken.load(Ordering::Relaxed), 1);

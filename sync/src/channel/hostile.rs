@@ -4,6 +4,8 @@
 )]
 //! Wakers for tests: some count, some do what they like.
 
+use crate::contain::contain;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
@@ -51,6 +53,29 @@ pub(super) fn hostile(action: impl Fn(Happening) + Send + Sync + 'static) -> Wak
 /// A waker that panics at one kind of happening.
 pub(super) fn panics_at(when: Happening) -> Waker {
     hostile(move |happening| assert!(happening != when || std::thread::panicking(), "hostile"))
+}
+
+/// A waker whose own end is quiet, whatever it does at that.
+pub(super) struct Kept(Option<Waker>);
+
+impl Kept {
+    pub(super) fn new(waker: Waker) -> Self {
+        Self(Some(waker))
+    }
+}
+
+impl Deref for Kept {
+    type Target = Waker;
+
+    fn deref(&self) -> &Waker {
+        self.0.as_ref().expect("there until it is dropped")
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        contain(|| drop(self.0.take()));
+    }
 }
 
 static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);

@@ -233,7 +233,8 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// If more than [`MAX_PERMITS`](Self::MAX_PERMITS) would be available.
+    /// If more than [`MAX_PERMITS`](Self::MAX_PERMITS) would be available. Permits that are held are not looked at; the caller sees to it
+    /// that with them there are no more than that either.
     ///
     /// # Examples
     ///

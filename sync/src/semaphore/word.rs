@@ -88,18 +88,18 @@ impl Word {
     /// Takes `need` permits, if the asker may have them.
     #[inline]
     pub(super) fn take(&self, need: usize, asker: Asker) -> Attempt {
-        // ORDERING: Relaxed: a first guess; the exchange below decides.
-        let mut word = self.0.load(Ordering::Relaxed);
+        // ORDERING: Acquire pairs with the Release in `close`: whoever is refused because of it sees what was written before.
+        let mut word = self.0.load(Ordering::Acquire);
         loop {
             if let Some(refusal) = refusal(word, need, asker) {
                 return refusal;
             }
-            // ORDERING: Acquire pairs with the Release in `give_back`. A failure only brings a newer guess.
+            // ORDERING: Acquire pairs with the Release in `give_back`, and on failure with that in `close`, as above.
             match self.0.compare_exchange_weak(
                 word,
                 taken(word, need, asker),
                 Ordering::Acquire,
-                Ordering::Relaxed,
+                Ordering::Acquire,
             ) {
                 Ok(_) => return Attempt::Taken,
                 Err(current) => word = current,
@@ -112,6 +112,10 @@ impl Word {
     pub(super) fn give_back(&self, permits: usize) -> bool {
         // ORDERING: Release pairs with the Acquire of whoever takes these permits: it sees what was done under them.
         let before = self.0.fetch_add(permits << SHIFT, Ordering::Release);
+        debug_assert!(
+            permits <= (usize::MAX >> SHIFT) - (before >> SHIFT),
+            "more permits than can be counted"
+        );
         before & WAITERS != 0
     }
 

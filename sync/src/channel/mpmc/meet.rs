@@ -4,8 +4,8 @@ use super::offers::Id;
 use super::pipe::{
     BackGuard, FrontGuard, Pipe, RECEIVERS, RESERVERS, ReceiverWaiter, SENDERS, SenderWaiter,
 };
-use super::push::{Pushed, wake};
-use crate::wait::{Stage, WakeBatch};
+use super::push::{Pushed, wake_any};
+use crate::wait::{Stage, WakeBatch, wake};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -27,7 +27,7 @@ impl<T> Pipe<T> {
                 }
                 *id = front.offers.offer(value.take()?);
                 self.set_front_len(front.offers.len());
-                back.wake_one(RECEIVERS, &mut batch);
+                wake_a_receiver(&mut back, &mut batch);
                 None
             }
             Stage::Listed => None,
@@ -63,7 +63,7 @@ impl<T> Pipe<T> {
         self.accept(&mut front, value);
         drop(back);
         drop(front);
-        receiver.wake();
+        wake(receiver);
         Pushed::Done
     }
 
@@ -115,12 +115,12 @@ impl<T> Pipe<T> {
             drop(back);
             drop(front);
             // It was woken when the channel ended, or between that and now.
-            wake(claimed);
+            wake_any(claimed);
             return false;
         }
         if value.is_some() {
             self.accept(&mut front, value);
-            back.wake_one(RECEIVERS, &mut batch);
+            wake_a_receiver(&mut back, &mut batch);
         }
         drop(back);
         drop(front);
@@ -136,4 +136,20 @@ impl<T> Pipe<T> {
 fn claim<T>(back: &mut BackGuard<'_, T>) -> Option<Id> {
     let receiver = back.take_one(RECEIVERS)?;
     Some(back.claims.add(receiver))
+}
+
+/// Wakes the receiver that has waited the longest, for a message on the table. If all that wait are claimed, it wakes those: who is
+/// spoken for must not sleep beside a message that is there.
+fn wake_a_receiver<T>(back: &mut BackGuard<'_, T>, batch: &mut WakeBatch) {
+    if !back.wake_one(RECEIVERS, batch) {
+        wake_the_claimed(back, batch);
+    }
+}
+
+/// Wakes all receivers that are claimed, because one of them, and nobody knows which, has gone or has looked: its waker must not be kept.
+/// The claims hold all the same.
+pub(super) fn wake_the_claimed<T>(back: &mut BackGuard<'_, T>, batch: &mut WakeBatch) {
+    while let Some(claimed) = back.claims.pop() {
+        batch.push(claimed);
+    }
 }

@@ -35,7 +35,8 @@
 //!
 //! **Rendezvous.** A channel without places keeps its buffers empty. A sender lays its message on a table under the front's lock and
 //! enlists with it; a receiver takes the first offer and wakes the first sender, which is its owner, because list and table are in the
-//! same order. [`Sender::try_send`] and permits are accepted if a receiver waits, and use that receiver up.
+//! same order. [`Sender::try_send`] and permits are accepted if a receiver waits, and use that receiver up. A permit is a promise to its
+//! sender and keeps nobody: if a message comes and only receivers that are claimed wait, those are woken for it.
 //!
 //! **Memory.** Buffers start empty and grow with what is in them. One of more than 64 KiB is given back when it has run empty and is
 //! more than eight times as big as what is to come.

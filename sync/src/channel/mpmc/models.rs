@@ -1,7 +1,8 @@
 //! The races of the channels, in every order that loom finds.
 
 use super::*;
-use crate::channel::error::{RecvError, SendError, TryRecvError, TrySendError};
+use crate::channel::error::{RecvError, SendError, TryRecvError};
+use crate::primitive::atomic::{AtomicUsize, Ordering};
 use crate::primitive::thread;
 use crate::wait::block_on;
 use std::future::Future;
@@ -311,5 +312,62 @@ fn loom_ci_a_send_polled_once_more_while_it_is_woken_is_sent_once() {
         }
         assert_eq!(receiver.try_recv(), Ok(2));
         assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    });
+}
+
+/// What a side that goes has done before is seen by whoever learns of the end from the last one of that side.
+#[test]
+fn loom_ci_the_end_publishes_what_every_sender_did_before_it_went() {
+    loom::model(|| {
+        let (sender, receiver) = unbounded::<u8>();
+        let (last, done) = (sender.clone(), Arc::new(AtomicUsize::new(0)));
+        let written = done.clone();
+        let first = thread::spawn(move || {
+            // ORDERING: Relaxed: published by the end, which is what this model shows.
+            written.store(1, Ordering::Relaxed);
+            drop(sender);
+        });
+        let second = thread::spawn(move || drop(last));
+        assert_eq!(block_on(receiver.recv()), Err(RecvError));
+        // ORDERING: as above.
+        assert_eq!(done.load(Ordering::Relaxed), 1);
+        first.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_ci_the_end_publishes_what_every_receiver_did_before_it_went() {
+    loom::model(|| {
+        let (sender, receiver) = unbounded::<u8>();
+        let (last, done) = (receiver.clone(), Arc::new(AtomicUsize::new(0)));
+        let written = done.clone();
+        let first = thread::spawn(move || {
+            // ORDERING: Relaxed: published by the end, which is what this model shows.
+            written.store(1, Ordering::Relaxed);
+            drop(receiver);
+        });
+        let second = thread::spawn(move || drop(last));
+        block_on(sender.closed());
+        // ORDERING: as above.
+        assert_eq!(done.load(Ordering::Relaxed), 1);
+        first.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+/// A receiver that a permit claims takes what another sender offers meanwhile, whatever comes first.
+#[test]
+fn loom_ci_a_claimed_receiver_takes_the_offer_of_another_sender() {
+    loom::model(|| {
+        let (sender, receiver) = rendezvous();
+        let claims = sender.clone();
+        let offers = thread::spawn(move || block_on(sender.send(7)));
+        let receives = thread::spawn(move || block_on(receiver.recv()));
+        // Held until the message is through.
+        let permit = claims.try_reserve().ok();
+        assert_eq!(offers.join().unwrap(), Ok(()));
+        assert_eq!(receives.join().unwrap(), Ok(7));
+        drop(permit);
     });
 }

@@ -1,5 +1,6 @@
 //! The receivers' half of a channel: a message is looked for, taken, waited for.
 
+use super::meet::wake_the_claimed;
 use super::pipe::{FrontGuard, Pipe, RECEIVERS, RESERVERS, ReceiverWaiter, Refill, SENDERS};
 use crate::channel::error::TryRecvError;
 use crate::contain::contain;
@@ -148,9 +149,12 @@ impl<T> Pipe<T> {
     ) -> Poll<()> {
         let has_waited = waiter.stage() != Stage::Fresh;
         let mut batch = WakeBatch::new();
-        let poll = waiter.as_mut().poll(RECEIVERS, cx, |back, _| {
+        let poll = waiter.as_mut().poll(RECEIVERS, cx, |back, stage| {
             if self.front_len() > 0 || !back.buffer.is_empty() || back.is_closed {
                 return Some(());
+            }
+            if stage == Stage::Woken {
+                wake_the_claimed(back, &mut batch);
             }
             // Here is a receiver for whoever wants to reserve one.
             back.wake_one(RESERVERS, &mut batch);
@@ -167,11 +171,24 @@ impl<T> Pipe<T> {
     /// Ends the wait of a receiver that is dropped; if there are messages, it was woken for one of them.
     pub(super) fn abandon_look(&self, waiter: Pin<&mut ReceiverWaiter<'_, T>>) {
         waiter.abandon(|back, stage, batch| {
-            let has_messages = self.front_len() > 0 || !back.buffer.is_empty();
-            if stage == Stage::Woken && has_messages {
+            if stage != Stage::Woken {
+                return;
+            }
+            wake_the_claimed(back, batch);
+            if self.front_len() > 0 || !back.buffer.is_empty() {
                 back.wake_one(RECEIVERS, batch);
             }
         });
+    }
+
+    /// Ends the wait of a receiver that has something in hand.
+    #[inline]
+    pub(super) fn end_look(&self, waiter: Pin<&mut ReceiverWaiter<'_, T>>) {
+        if self.is_rendezvous() {
+            waiter.abandon(|back, _, batch| wake_the_claimed(back, batch));
+        } else {
+            waiter.finish();
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The senders' half of a channel: a place is looked for, taken, waited for, given back.
 
 use super::pipe::{BackGuard, FrontGuard, Pipe, RECEIVERS, SENDERS, SenderWaiter};
-use crate::wait::Stage;
+use crate::wait::{Stage, wake};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -68,7 +68,7 @@ impl<T> Pipe<T> {
         back.room -= 1;
         let receiver = put(&mut back, value);
         drop(back);
-        wake(receiver);
+        wake_any(receiver);
         Pushed::Done
     }
 
@@ -157,7 +157,7 @@ impl<T> Pipe<T> {
         drop(back);
         let sender = front.take_one(SENDERS);
         drop(front);
-        wake(sender);
+        wake_any(sender);
     }
 
     /// Puts `value` into the place of a permit. `false` if the channel is closed: then the value stays where it is.
@@ -170,7 +170,7 @@ impl<T> Pipe<T> {
         // Not taken off the room: that was done when it was reserved.
         let receiver = put(&mut back, value);
         drop(back);
-        wake(receiver);
+        wake_any(receiver);
         true
     }
 }
@@ -209,9 +209,10 @@ fn forget_losses<T>(front: &mut FrontGuard<'_, T>, back: &mut BackGuard<'_, T>) 
     back.is_due = false;
 }
 
+/// Wakes whoever was taken out, if anybody was.
 #[inline]
-pub(super) fn wake(waker: Option<Waker>) {
+pub(super) fn wake_any(waker: Option<Waker>) {
     if let Some(waker) = waker {
-        waker.wake();
+        wake(waker);
     }
 }

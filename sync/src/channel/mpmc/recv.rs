@@ -88,7 +88,7 @@ impl<'r, T> Looking<'r, T> {
                 }
             };
             if let Some(waiter) = this.waiter.as_mut().as_pin_mut() {
-                waiter.finish();
+                pipe.end_look(waiter);
                 this.waiter.set(None);
             }
             return Poll::Ready(found);

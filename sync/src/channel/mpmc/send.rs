@@ -2,7 +2,7 @@
 
 use super::offers::Id;
 use super::pipe::{Pipe, SenderWaiter};
-use super::push::{Manners, Place, Pushed, put, wake};
+use super::push::{Manners, Place, Pushed, put, wake_any};
 use crate::budget;
 use crate::channel::error::SendError;
 use crate::wait::{Waiter, note};
@@ -114,7 +114,7 @@ impl<'s, T> Wait<'s, T> {
         });
         match taken {
             Poll::Ready(Place::Taken(receiver)) => {
-                wake(receiver);
+                wake_any(receiver);
                 Poll::Ready(())
             }
             Poll::Ready(Place::Closed) => Poll::Ready(()),

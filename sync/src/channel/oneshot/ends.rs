@@ -28,6 +28,9 @@ struct Shared<T> {
 /// A place for a thing, which is there or not by the state word.
 struct Place<T>(UnsafeCell<MaybeUninit<T>>);
 
+// No foreign code runs while a place is being written or read, so a panic finds it as the state word says.
+impl<T> std::panic::RefUnwindSafe for Place<T> {}
+
 impl<T> Place<T> {
     #[inline]
     fn new() -> Self {

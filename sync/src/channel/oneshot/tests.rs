@@ -1,4 +1,4 @@
-use super::super::hostile::{Count, Happening, hostile, panics_at};
+use super::super::hostile::{Count, Happening, Kept, hostile, panics_at};
 use super::*;
 use proptest::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -231,7 +231,7 @@ fn a_waker_that_panics_when_woken_costs_no_value() {
 #[test]
 fn a_waker_that_panics_when_dropped_costs_no_value() {
     let (sender, mut receiver) = channel();
-    let waker = std::mem::ManuallyDrop::new(panics_at(Happening::Drop));
+    let waker = Kept::new(panics_at(Happening::Drop));
     assert!(poll_with(&mut receiver, &waker).is_pending());
     let (count, other) = Count::new();
     let exchanged = catch_unwind(AssertUnwindSafe(|| poll_with(&mut receiver, &other)));

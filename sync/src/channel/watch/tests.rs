@@ -1,4 +1,4 @@
-use super::super::hostile::{Count, Happening, hostile, panics_at};
+use super::super::hostile::{Count, Happening, Kept, hostile, panics_at};
 use super::*;
 use crate::budget;
 use futures_core::Stream as _;
@@ -291,7 +291,7 @@ fn a_waker_that_panics_costs_the_others_nothing() {
     for when in [Happening::Wake, Happening::Drop] {
         let (sender, mut receiver) = channel(0);
         let mut second = receiver.clone();
-        let hostile = std::mem::ManuallyDrop::new(panics_at(when));
+        let hostile = Kept::new(panics_at(when));
         let (count, waker) = Count::new();
         let mut first = Box::pin(receiver.changed());
         let mut other = Box::pin(second.changed());
