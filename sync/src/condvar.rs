@@ -102,6 +102,10 @@ impl Condvar {
     ///
     /// As for [`wait`](Self::wait).
     ///
+    /// # Fairness
+    ///
+    /// As for [`wait`](Self::wait). Whoever was notified and finds that the condition still holds goes to the end of the list.
+    ///
     /// # Examples
     ///
     /// ```

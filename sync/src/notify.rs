@@ -186,6 +186,10 @@ impl Notify {
     /// No notification is lost: if the future was chosen by `notify_one` and is dropped before it has said so, the next waiter is let
     /// through instead, or the permit is stored. The place in the queue is lost.
     ///
+    /// # Fairness
+    ///
+    /// First in, first out: each [`notify_one`](Self::notify_one) lets the one through that has waited the longest.
+    ///
     /// # Examples
     ///
     /// ```

@@ -137,6 +137,10 @@ impl<T: ?Sized> Lock<T> {
     ///
     /// As for [`lock`](Self::lock).
     ///
+    /// # Fairness
+    ///
+    /// See [`Lock`].
+    ///
     /// # Examples
     ///
     /// ```

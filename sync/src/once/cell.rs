@@ -161,6 +161,10 @@ impl<T> OnceCell<T> {
     ///
     /// Nothing is lost if the future is dropped.
     ///
+    /// # Fairness
+    ///
+    /// The value wakes everybody who waits for it, first in, first out.
+    ///
     /// # Examples
     ///
     /// ```

@@ -170,6 +170,10 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As for [`read`](Self::read).
     ///
+    /// # Fairness
+    ///
+    /// See [`RwLock`]. Upgradable readers wait for each other as for a [`Lock`](crate::Lock).
+    ///
     /// # Examples
     ///
     /// ```
@@ -202,6 +206,10 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As for [`read`](Self::read).
     ///
+    /// # Fairness
+    ///
+    /// See [`RwLock`].
+    ///
     /// # Examples
     ///
     /// ```
@@ -228,6 +236,10 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// As for [`write`](Self::write).
+    ///
+    /// # Fairness
+    ///
+    /// See [`RwLock`].
     ///
     /// # Examples
     ///

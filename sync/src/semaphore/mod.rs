@@ -137,6 +137,10 @@ impl Semaphore {
     ///
     /// As for [`acquire`](Self::acquire).
     ///
+    /// # Fairness
+    ///
+    /// See [`Semaphore`].
+    ///
     /// # Examples
     ///
     /// ```

@@ -135,6 +135,10 @@ impl StopToken {
     ///
     /// Nothing is lost if the future is dropped: a stop stays.
     ///
+    /// # Fairness
+    ///
+    /// The stop wakes everybody who waits for it at this place, first in, first out, before it goes on to the places below.
+    ///
     /// # Examples
     ///
     /// ```
@@ -155,6 +159,10 @@ impl StopToken {
     /// As [`stopped`](Self::stopped), for a future that outlives this token. Costs an allocation.
     ///
     /// # Cancel safety
+    ///
+    /// As for [`stopped`](Self::stopped).
+    ///
+    /// # Fairness
     ///
     /// As for [`stopped`](Self::stopped).
     ///
@@ -245,6 +253,10 @@ impl StopToken {
     /// # Cancel safety
     ///
     /// As that of `future`. The stop drops `future` where it stands, as a cancel does.
+    ///
+    /// # Fairness
+    ///
+    /// As for [`stopped`](Self::stopped); `future` waits by its own rules.
     ///
     /// # Examples
     ///

@@ -188,6 +188,10 @@ impl<T: Clone> Receiver<T> {
     ///
     /// Nothing is lost if the stream, or a future that waits for its next item, is dropped.
     ///
+    /// # Fairness
+    ///
+    /// As for [`recv`](Self::recv).
+    ///
     /// # Examples
     ///
     /// ```

@@ -52,6 +52,10 @@ impl<T: 'static> Sender<T> {
     ///
     /// If the future is dropped the sender is dropped with it; what it was woken for is passed on.
     ///
+    /// # Fairness
+    ///
+    /// As for [`reserve`](Sender::reserve).
+    ///
     /// # Examples
     ///
     /// ```
@@ -187,6 +191,10 @@ impl<T: 'static> Receiver<T> {
     /// # Cancel safety
     ///
     /// No message is lost if the stream is dropped, unless its receiver was the last one.
+    ///
+    /// # Fairness
+    ///
+    /// As for [`recv`](Receiver::recv).
     ///
     /// # Examples
     ///

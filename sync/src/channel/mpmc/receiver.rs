@@ -147,6 +147,10 @@ impl<T> Receiver<T> {
     ///
     /// If `messages` cannot grow. Then the messages that it holds stay in it, and the others stay in the channel.
     ///
+    /// # Fairness
+    ///
+    /// As for [`recv`](Self::recv): it waits as one receiver, whatever its limit.
+    ///
     /// # Examples
     ///
     /// ```
@@ -240,6 +244,10 @@ impl<T> Receiver<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost if the future is dropped.
+    ///
+    /// # Fairness
+    ///
+    /// The close wakes everybody who waits for it, first in, first out.
     ///
     /// # Examples
     ///

@@ -260,6 +260,10 @@ impl<T> Sender<T> {
     ///
     /// Nothing is lost if the future is dropped.
     ///
+    /// # Fairness
+    ///
+    /// The close wakes everybody who waits for it, first in, first out.
+    ///
     /// # Examples
     ///
     /// ```

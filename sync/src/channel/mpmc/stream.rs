@@ -38,6 +38,10 @@ impl<T> Receiver<T> {
     ///
     /// No message is lost if the stream is dropped, as with [`recv`](Self::recv).
     ///
+    /// # Fairness
+    ///
+    /// As for [`recv`](Self::recv).
+    ///
     /// # Examples
     ///
     /// ```

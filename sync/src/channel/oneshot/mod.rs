@@ -124,6 +124,10 @@ impl<T> Sender<T> {
     ///
     /// Nothing is lost if the future is dropped, and no waker is left behind.
     ///
+    /// # Fairness
+    ///
+    /// There is one sender, so nobody else waits.
+    ///
     /// # Examples
     ///
     /// ```

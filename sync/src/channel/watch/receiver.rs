@@ -204,6 +204,10 @@ impl<T> Receiver<T> {
     ///
     /// If the future is dropped, the values that `predicate` said no to count as seen. Nothing else is lost.
     ///
+    /// # Fairness
+    ///
+    /// As for [`changed`](Self::changed): each change wakes every receiver once, first in, first out.
+    ///
     /// # Examples
     ///
     /// ```
@@ -237,6 +241,10 @@ impl<T> Receiver<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost if the stream, or a future that waits for its next item, is dropped.
+    ///
+    /// # Fairness
+    ///
+    /// As for [`changed`](Self::changed): each change wakes every receiver once, first in, first out.
     ///
     /// # Examples
     ///

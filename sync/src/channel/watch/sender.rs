@@ -231,6 +231,10 @@ impl<T> Sender<T> {
     ///
     /// Nothing is lost if the future is dropped.
     ///
+    /// # Fairness
+    ///
+    /// The drop of the last receiver wakes everybody who waits for it, first in, first out.
+    ///
     /// # Examples
     ///
     /// ```
