@@ -3,6 +3,7 @@
 use crate::observe::Metrics;
 use crate::scheduler::{self, Context, Root, Shared, Worker, with_worker, with_worker_of};
 use crate::task::{JoinHandle, TaskId};
+use lenio_sync::Event;
 use lenio_sync::park::Parker;
 use std::error::Error;
 use std::fmt;
@@ -356,20 +357,12 @@ pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
             return None;
         }
         // Everybody is busy: a blocking thread works as a guest until this closure has returned.
-        let back = Arc::new(lenio_sync::wait::WaitQueue::<bool>::new(false));
+        let back = Arc::new(Event::new());
         let until = back.clone();
         let handle = Handle {
             shared: shared.clone(),
         };
-        let job = move || {
-            handle.block_on(async {
-                let mut waiter = pin!(lenio_sync::wait::Waiter::new(&until));
-                std::future::poll_fn(|cx| {
-                    waiter.as_mut().poll(0, cx, |back, _| back.then_some(()))
-                })
-                .await;
-            });
-        };
+        let job = move || handle.block_on(until.wait());
         drop(shared.spawn_blocking(job, None, Location::caller()));
         Some(back)
     });
@@ -378,16 +371,11 @@ pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Tells the stand-in to go, also when the closure panics.
-struct SendBack(Arc<lenio_sync::wait::WaitQueue<bool>>);
+struct SendBack(Arc<Event>);
 
 impl Drop for SendBack {
     fn drop(&mut self) {
-        let mut batch = lenio_sync::wait::WakeBatch::new();
-        let mut back = self.0.lock();
-        *back = true;
-        back.wake_all(0, &mut batch);
-        drop(back);
-        batch.wake_all();
+        self.0.set();
     }
 }
 

@@ -1,8 +1,8 @@
 //! Waiting, for any executor: the parts that the rest of lenio waits with.
 //!
 //! This crate knows no executor, no reactor and no clock; the other crates of lenio stand on it. Its modules, in the order in which
-//! they may import each other (each only what stands left of it): `primitive . contain . park . budget . wait . event . notify .
-//! semaphore . lock . rwlock . condvar . barrier . once . wait_group . stop . channel`.
+//! they may import each other (each only what stands left of it; `wakers` is there in tests only): `primitive . contain . park .
+//! budget . wakers . wait . event . notify . semaphore . lock . rwlock . condvar . barrier . once . wait_group . stop . channel`.
 //!
 //! Beneath:
 //!
@@ -55,6 +55,9 @@ pub mod wait_group;
 pub mod stop;
 
 pub mod channel;
+
+#[cfg(all(test, not(lenio_loom)))]
+mod wakers;
 
 pub use barrier::Barrier;
 pub use condvar::Condvar;

@@ -475,19 +475,11 @@ impl fmt::Debug for Notified<'_> {
 #[cfg(all(test, not(lenio_loom)))]
 mod tests {
     use super::*;
+    use crate::wakers::Count;
     use proptest::prelude::*;
     use std::collections::VecDeque;
     use std::pin::pin;
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-    use std::task::Wake;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
+    use std::sync::atomic::Ordering::Relaxed;
 
     fn poll(future: Pin<&mut Notified<'_>>) -> bool {
         future

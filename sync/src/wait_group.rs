@@ -372,19 +372,12 @@ impl fmt::Debug for Wait<'_> {
 #[cfg(all(test, not(lenio_loom)))]
 mod tests {
     use super::*;
+    use crate::wakers::Count;
     use proptest::prelude::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::pin::pin;
-    use std::sync::atomic::{AtomicUsize as Counter, Ordering::Relaxed};
-    use std::task::{Wake, Waker};
-
-    #[derive(Default)]
-    struct Count(Counter);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::Waker;
 
     fn poll(future: Pin<&mut Wait<'_>>) -> bool {
         future

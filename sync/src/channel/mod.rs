@@ -39,6 +39,3 @@ pub use mpmc::{
 };
 pub use oneshot::channel as oneshot;
 pub use watch::channel as watch;
-
-#[cfg(all(test, not(lenio_loom)))]
-mod hostile;

@@ -5,6 +5,7 @@
 //! The guards that borrow their lock.
 
 use super::Lock;
+use crate::semaphore::permits::OnePermit;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
@@ -96,10 +97,8 @@ impl<'l, T: ?Sized> LockGuard<'l, T> {
     }
 
     /// Hands on the duty to unlock.
-    fn into_unlock(self) -> Unlock<'l> {
-        let unlock = Unlock {
-            permits: &self.lock.permits,
-        };
+    fn into_unlock(self) -> OnePermit<'l> {
+        let unlock = OnePermit(&self.lock.permits);
         mem::forget(self);
         unlock
     }
@@ -142,23 +141,12 @@ impl<T: ?Sized + fmt::Display> fmt::Display for LockGuard<'_, T> {
     }
 }
 
-/// The duty to unlock.
-struct Unlock<'l> {
-    permits: &'l super::Permits,
-}
-
-impl Drop for Unlock<'_> {
-    fn drop(&mut self) {
-        self.permits.release(1);
-    }
-}
-
 /// The right to use a part of what a [`Lock`] protects: see [`LockGuard::map`]. Dropping it unlocks.
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct MappedLockGuard<'l, U: ?Sized> {
     /// Not a `&mut U`: that would have to stay valid until the end of the function in which the guard is dropped.
     value: NonNull<U>,
-    unlock: Unlock<'l>,
+    unlock: OnePermit<'l>,
     _value: PhantomData<&'l mut U>,
 }
 
@@ -168,7 +156,7 @@ unsafe impl<U: ?Sized + Send> Send for MappedLockGuard<'_, U> {}
 unsafe impl<U: ?Sized + Sync> Sync for MappedLockGuard<'_, U> {}
 
 impl<'l, U: ?Sized> MappedLockGuard<'l, U> {
-    fn take_over(unlock: Unlock<'l>, value: NonNull<U>) -> Self {
+    fn take_over(unlock: OnePermit<'l>, value: NonNull<U>) -> Self {
         Self {
             value,
             unlock,

@@ -36,7 +36,8 @@ use std::task::{Context, Poll};
 /// is polled. There is no bound in time, and [`try_lock`](Self::try_lock) never holds back.
 ///
 /// The lock is given to a future when it is polled, not before: a future that waits and is not polled does not hold it. It can only
-/// delay others: who finds the lock free but reserved yields up to 16 times.
+/// delay others. Who asks and finds the lock free but reserved yields up to 16 times. Who sleeps behind such a future, when it has been
+/// woken and does not look, is woken by the fourth unlock after that at the latest; if none comes, not before it is polled or dropped.
 ///
 /// # Examples
 ///

@@ -570,6 +570,7 @@ impl<T, F, Fut> fmt::Debug for GetOrTryInit<'_, T, F, Fut> {
 #[cfg(all(test, not(lenio_loom)))]
 mod tests {
     use super::*;
+    use crate::wakers::Count;
     use proptest::prelude::*;
     use std::cell::Cell;
     use std::collections::VecDeque;
@@ -579,14 +580,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::task::{Wake, Waker};
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
 
     fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))

@@ -244,20 +244,13 @@ impl<T, F> fmt::Debug for Force<'_, T, F> {
 #[cfg(all(test, not(lenio_loom)))]
 mod tests {
     use super::*;
+    use crate::wakers::Count;
     use proptest::prelude::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::pin::pin;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-    use std::task::{Wake, Waker};
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
+    use std::task::Waker;
 
     fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))

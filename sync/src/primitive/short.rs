@@ -4,8 +4,7 @@
 )]
 #![cfg_attr(
     lenio_loom,
-    allow(
-        dead_code,
+    expect(
         unreachable_pub,
         reason = "in a build for models only its own model uses it"
     )

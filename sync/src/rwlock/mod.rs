@@ -14,7 +14,7 @@ pub use read::{MappedReadGuard, ReadGuard};
 pub use upgradable::UpgradableGuard;
 pub use write::{MappedWriteGuard, WriteGuard};
 
-use crate::semaphore::permits::{self, Permits};
+use crate::semaphore::permits::{self, OnePermit, Permits};
 use crate::semaphore::word::{Attempt, MAX_PERMITS};
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -194,7 +194,7 @@ impl<T: ?Sized> RwLock<T> {
         async move {
             // The right comes first: whoever waits for it must not keep a writer out.
             let _taken = self.upgrade.acquire(1, "rwlock: to upgrade", at).await;
-            let right = UpgradeRight::new(&self.upgrade);
+            let right = OnePermit(&self.upgrade);
             let _taken = self.permits.acquire(1, "rwlock: to read", at).await;
             UpgradableGuard::new(self, right)
         }
@@ -348,7 +348,7 @@ impl<T: ?Sized> RwLock<T> {
         if self.upgrade.try_acquire(1) != Attempt::Taken {
             return Err(TryRwLockError(()));
         }
-        let right = UpgradeRight::new(&self.upgrade);
+        let right = OnePermit(&self.upgrade);
         self.take(1)?;
         Ok(UpgradableGuard::new(self, right))
     }
@@ -475,22 +475,7 @@ impl<T: ?Sized> fmt::Debug for Write<'_, T> {
 }
 
 /// The right to write after reading, of which there is one. Dropping it gives it back.
-struct UpgradeRight<'l> {
-    permits: &'l Permits,
-}
-
-impl<'l> UpgradeRight<'l> {
-    /// For whoever has just taken the one permit.
-    fn new(permits: &'l Permits) -> Self {
-        Self { permits }
-    }
-}
-
-impl Drop for UpgradeRight<'_> {
-    fn drop(&mut self) {
-        self.permits.release(1);
-    }
-}
+type UpgradeRight<'l> = OnePermit<'l>;
 
 /// Permits of the lock, to be given back when this is dropped.
 struct Held<'l> {

@@ -1,17 +1,8 @@
 use super::*;
 use crate::semaphore::word::PATIENCE;
+use crate::wakers::Count;
 use proptest::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
-
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Any of the guards.
 enum Held<'l> {
@@ -23,7 +14,7 @@ enum Held<'l> {
 /// A pending acquisition with its own waker.
 struct Waiting<'l> {
     future: Pin<Box<dyn Future<Output = Held<'l>> + 'l>>,
-    woken: Arc<Woken>,
+    woken: Arc<Count>,
     seen: usize,
 }
 
@@ -53,13 +44,13 @@ impl<'l> Waiting<'l> {
     }
 
     fn poll(&mut self) -> Poll<Held<'l>> {
-        self.seen = self.woken.0.load(Ordering::Relaxed);
+        self.seen = self.woken.woken();
         let waker = Waker::from(self.woken.clone());
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
     fn is_woken(&self) -> bool {
-        self.woken.0.load(Ordering::Relaxed) > self.seen
+        self.woken.woken() > self.seen
     }
 }
 

@@ -31,7 +31,8 @@ use word::{Attempt, MAX_PERMITS};
 /// is polled. There is no bound in time, and [`try_acquire`](Self::try_acquire) never holds back.
 ///
 /// A permit is given to a future when it is polled, not before: a future that waits and is not polled keeps no permit from others.
-/// It can only delay them: who finds permits reserved for it yields up to 16 times.
+/// It can only delay them. Who asks and finds permits reserved for it yields up to 16 times. Who sleeps behind it, when it has been woken
+/// and does not look, is woken by the fourth release after that at the latest; if none comes, not before it is polled or dropped.
 ///
 /// # Examples
 ///

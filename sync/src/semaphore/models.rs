@@ -55,9 +55,9 @@ fn loom_ci_a_cancelled_head_that_needed_more_lets_the_next_through() {
     });
 }
 
-#[test]
-fn loom_ci_two_releases_serve_two_waiters() {
-    loom::model(|| {
+/// Two wait for one permit each, and `release` gives two.
+fn two_waiters_are_served_by(release: fn(&Semaphore)) {
+    loom::model(move || {
         let semaphore = Arc::new(Semaphore::new(0));
         let waiting: Vec<_> = (0..2)
             .map(|_| {
@@ -65,8 +65,7 @@ fn loom_ci_two_releases_serve_two_waiters() {
                 thread::spawn(move || block_on(semaphore.acquire(1)).unwrap().forget())
             })
             .collect();
-        semaphore.add_permits(1);
-        semaphore.add_permits(1);
+        release(&semaphore);
         for thread in waiting {
             thread.join().unwrap();
         }
@@ -75,21 +74,16 @@ fn loom_ci_two_releases_serve_two_waiters() {
 }
 
 #[test]
-fn loom_ci_one_release_of_two_serves_two_waiters() {
-    loom::model(|| {
-        let semaphore = Arc::new(Semaphore::new(0));
-        let waiting: Vec<_> = (0..2)
-            .map(|_| {
-                let semaphore = semaphore.clone();
-                thread::spawn(move || block_on(semaphore.acquire(1)).unwrap().forget())
-            })
-            .collect();
-        semaphore.add_permits(2);
-        for thread in waiting {
-            thread.join().unwrap();
-        }
-        assert_eq!(semaphore.available_permits(), 0);
+fn loom_ci_two_releases_serve_two_waiters() {
+    two_waiters_are_served_by(|semaphore| {
+        semaphore.add_permits(1);
+        semaphore.add_permits(1);
     });
+}
+
+#[test]
+fn loom_ci_one_release_of_two_serves_two_waiters() {
+    two_waiters_are_served_by(|semaphore| semaphore.add_permits(2));
 }
 
 #[test]

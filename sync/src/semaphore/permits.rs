@@ -366,6 +366,15 @@ impl Acquire<'_> {
     }
 }
 
+/// One permit, to be given back when this is dropped.
+pub(crate) struct OnePermit<'p>(pub(crate) &'p Permits);
+
+impl Drop for OnePermit<'_> {
+    fn drop(&mut self) {
+        self.0.release(1);
+    }
+}
+
 /// The semaphore was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Closed;

@@ -1,25 +1,15 @@
 use super::permits::COURTESY;
 use super::word::PATIENCE;
 use super::*;
+use crate::wakers::Count;
 use proptest::prelude::*;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
-
-/// A waker that counts.
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use std::task::Waker;
 
 /// A pending acquisition with its own waker.
 struct Waiting<'s> {
     acquire: Pin<Box<Acquire<'s>>>,
-    woken: Arc<Woken>,
+    woken: Arc<Count>,
     seen: usize,
 }
 
@@ -33,13 +23,13 @@ impl<'s> Waiting<'s> {
     }
 
     fn poll(&mut self) -> Poll<Result<Permit<'s>, AcquireError>> {
-        self.seen = self.woken.0.load(Ordering::Relaxed);
+        self.seen = self.woken.woken();
         let waker = Waker::from(self.woken.clone());
         self.acquire.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
     fn is_woken(&self) -> bool {
-        self.woken.0.load(Ordering::Relaxed) > self.seen
+        self.woken.woken() > self.seen
     }
 }
 

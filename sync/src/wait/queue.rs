@@ -438,27 +438,15 @@ impl<T, const LISTS: usize> fmt::Debug for Waiter<'_, T, LISTS> {
 #[cfg(all(test, not(lenio_loom)))]
 mod tests {
     use super::*;
+    use crate::wakers::Count;
     use std::pin::pin;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn counted() -> (Arc<Count>, Waker) {
-        let count = Arc::new(Count(AtomicUsize::new(0)));
-        (count.clone(), Waker::from(count))
-    }
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn waiters_are_woken_in_the_order_in_which_they_came() {
         let queue: WaitQueue<()> = WaitQueue::new(());
-        let wakers: Vec<_> = (0..3).map(|_| counted()).collect();
+        let wakers: Vec<_> = (0..3).map(|_| Count::new()).collect();
         let mut waiters: Vec<_> = (0..3).map(|_| Box::pin(Waiter::new(&queue))).collect();
         for (waiter, (_, waker)) in waiters.iter_mut().zip(&wakers) {
             let mut cx = Context::from_waker(waker);
@@ -483,7 +471,7 @@ mod tests {
     #[test]
     fn a_new_waker_replaces_the_old_one_without_losing_the_place() {
         let queue: WaitQueue<()> = WaitQueue::new(());
-        let ((first, a), (second, b)) = (counted(), counted());
+        let ((first, a), (second, b)) = (Count::new(), Count::new());
         let mut waiter = pin!(Waiter::new(&queue));
         for waker in [&a, &b, &b] {
             let mut cx = Context::from_waker(waker);
@@ -510,7 +498,7 @@ mod tests {
     #[test]
     fn a_finished_wait_drops_its_waker() {
         let queue: WaitQueue<bool> = WaitQueue::new(false);
-        let (count, waker) = counted();
+        let (count, waker) = Count::new();
         let mut waiter = pin!(Waiter::new(&queue));
         let mut cx = Context::from_waker(&waker);
         let check = |done: &mut Guard<'_, bool>, _| done.then_some(());

@@ -1,6 +1,6 @@
-use super::super::hostile::{Count, Happening, Kept, hostile, panics_at};
 use super::*;
 use crate::budget;
+use crate::wakers::{Count, Happening, Kept, hostile, panics_at};
 use futures_core::Stream as _;
 use proptest::prelude::*;
 use std::future::Future;

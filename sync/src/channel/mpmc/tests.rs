@@ -7,6 +7,7 @@
 use super::*;
 use crate::channel::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::wait::{Waiter, block_on, observe};
+use crate::wakers::Count;
 use futures_core::stream::{FusedStream, Stream};
 use std::cell::Cell;
 use std::future::Future;
@@ -20,26 +21,6 @@ use std::thread;
 
 fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Count {
-    fn new() -> (Arc<Self>, Waker) {
-        let count = Arc::new(Self::default());
-        (count.clone(), Waker::from(count))
-    }
-
-    fn wakes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 fn poll_with<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
@@ -81,13 +62,13 @@ fn r29_reserve_drop_gives_the_place_back() {
     assert!(poll_with(reserve.as_mut(), &b).is_pending());
     drop(permit);
     assert_eq!(
-        (first.wakes(), second.wakes()),
+        (first.woken(), second.woken()),
         (1, 0),
         "the one that waits the longest"
     );
     assert_eq!(poll_once(send.as_mut()), Poll::Ready(Ok(())));
     assert_eq!(receiver.try_recv(), Ok(1));
-    assert_eq!(second.wakes(), 1);
+    assert_eq!(second.woken(), 1);
     let Poll::Ready(Ok(permit)) = poll_once(reserve.as_mut()) else {
         panic!("the place is free");
     };
@@ -105,9 +86,9 @@ fn r29_a_reserve_future_dropped_after_its_wake_up_wakes_the_next() {
     assert!(poll_with(reserve.as_mut(), &a).is_pending());
     assert!(poll_with(send.as_mut(), &b).is_pending());
     assert_eq!(receiver.try_recv(), Ok(0));
-    assert_eq!((first.wakes(), second.wakes()), (1, 0));
+    assert_eq!((first.woken(), second.woken()), (1, 0));
     drop(reserve);
-    assert_eq!(second.wakes(), 1);
+    assert_eq!(second.woken(), 1);
     assert_eq!(poll_once(send.as_mut()), Poll::Ready(Ok(())));
 }
 
@@ -195,7 +176,7 @@ fn r29_a_waker_that_panics_in_recv_many_costs_no_message() {
         receiver.try_recv_many(&mut messages, 9)
     }));
     assert!(panicked.is_err());
-    assert_eq!((messages, count.wakes()), (vec![1, 2], 1));
+    assert_eq!((messages, count.woken()), (vec![1, 2], 1));
     assert_eq!(poll_once(first.as_mut()), Poll::Ready(Ok(())));
     assert_eq!(poll_once(second.as_mut()), Poll::Ready(Ok(())));
     // Where one message is in hand the panic ends with the waker.
@@ -264,7 +245,7 @@ fn a_close_from_either_side_wakes_both_sides() {
                 assert!(poll_with(recv.as_mut(), &waker).is_pending());
             }
             while sender.try_send(1).is_ok() && capacity.is_some() {}
-            let before = count.wakes();
+            let before = count.woken();
             let mut send = pin!(sender.send(2));
             if capacity.is_some() {
                 waiting += 1;
@@ -275,7 +256,7 @@ fn a_close_from_either_side_wakes_both_sides() {
                 false => sender.close(),
             });
             assert!(!sender.close() && !receiver.close());
-            assert_eq!(count.wakes() + usize::from(before > 0), waiting + before);
+            assert_eq!(count.woken() + usize::from(before > 0), waiting + before);
             assert_eq!(poll_once(closed.as_mut()), Poll::Ready(()));
             assert_eq!(poll_once(send.as_mut()), Poll::Ready(Err(SendError(2))));
             if capacity != Some(0) {
@@ -302,7 +283,7 @@ fn many_who_wait_are_all_woken_by_the_end() {
         assert!(poll_with(send.as_mut(), &waker).is_pending());
     }
     drop(receiver);
-    assert_eq!(count.wakes(), 1_000);
+    assert_eq!(count.woken(), 1_000);
     for (number, send) in sends.iter_mut().enumerate() {
         assert_eq!(
             poll_once(send.as_mut()),
@@ -326,7 +307,7 @@ fn waiting_senders_are_served_in_order_and_a_loser_keeps_its_place() {
     assert!(poll_with(sends[0].as_mut(), &wakers[0].1).is_pending());
     assert_eq!(receiver.try_recv(), Ok(9));
     assert_eq!(
-        Vec::from_iter(wakers.iter().map(|(count, _)| count.wakes())),
+        Vec::from_iter(wakers.iter().map(|(count, _)| count.woken())),
         [2, 0, 0]
     );
     assert_eq!(poll_once(sends[0].as_mut()), Poll::Ready(Ok(())));
@@ -353,7 +334,7 @@ fn after_16_losses_newcomers_let_waiting_senders_go_first_for_16_polls() {
     let mut send = Box::pin(sender.send(2));
     for polls in 1..=usize::from(push::COURTESY) {
         assert!(poll_with(send.as_mut(), &its_waker).is_pending());
-        assert_eq!(newcomer.wakes(), polls);
+        assert_eq!(newcomer.woken(), polls);
     }
     assert_eq!(sender.len(), 0);
     assert_eq!(poll_with(send.as_mut(), &its_waker), Poll::Ready(Ok(())));
@@ -364,7 +345,7 @@ fn after_16_losses_newcomers_let_waiting_senders_go_first_for_16_polls() {
     assert!(poll_once(send.as_mut()).is_pending());
     assert!(poll_once(reserve.as_mut()).is_pending());
     assert_eq!(poll_once(waiting.as_mut()), Poll::Ready(Ok(())));
-    assert!(count.wakes() > 0);
+    assert!(count.woken() > 0);
     assert_eq!(receiver.try_recv(), Ok(1));
     // Served: barging is allowed again.
     assert_eq!(sender.try_send(4), Ok(()));
@@ -406,7 +387,7 @@ fn a_receiver_that_finds_nothing_keeps_its_seniority() {
     assert_eq!(receiver.try_recv(), Ok(1), "somebody is faster");
     assert!(poll_with(early.as_mut(), &a).is_pending());
     sender.try_send(2).unwrap();
-    assert_eq!((first.wakes(), second.wakes()), (2, 0));
+    assert_eq!((first.woken(), second.woken()), (2, 0));
     assert_eq!(poll_once(early.as_mut()), Poll::Ready(Ok(2)));
 }
 
@@ -426,9 +407,9 @@ fn a_receiver_that_was_told_to_look_again_keeps_its_seniority_too() {
     assert_eq!(receiver.try_recv(), Ok(1));
     assert!(wait().is_pending());
     sender.try_send(2).unwrap();
-    assert_eq!((first.wakes(), second.wakes()), (2, 0));
+    assert_eq!((first.woken(), second.woken()), (2, 0));
     pipe.abandon_look(early.as_mut());
-    assert_eq!(second.wakes(), 1);
+    assert_eq!(second.woken(), 1);
     assert_eq!(poll_once(late.as_mut()), Poll::Ready(Ok(2)));
 }
 
@@ -495,10 +476,10 @@ fn a_permit_that_is_dropped_lets_its_claimed_receiver_go_first_again() {
     assert!(poll_with(late.as_mut(), &b).is_pending());
     let permit = sender.try_reserve().unwrap();
     drop(permit);
-    assert_eq!((first.wakes(), second.wakes()), (1, 0));
+    assert_eq!((first.woken(), second.woken()), (1, 0));
     assert!(poll_with(early.as_mut(), &a).is_pending());
     assert_eq!(sender.try_send(7), Ok(()));
-    assert_eq!((first.wakes(), second.wakes()), (2, 0));
+    assert_eq!((first.woken(), second.woken()), (2, 0));
     assert_eq!(poll_once(early.as_mut()), Poll::Ready(Ok(7)));
 }
 
@@ -558,11 +539,11 @@ fn a_stream_ends_with_its_channel_and_owns_or_borrows_its_receiver() {
     let mut stream = Box::pin(receiver.into_stream());
     assert!(stream.as_mut().poll_next(&mut cx).is_pending());
     sender.try_send(2).unwrap();
-    assert_eq!(count.wakes(), 1);
+    assert_eq!(count.woken(), 1);
     assert_eq!(stream.as_mut().poll_next(&mut cx), Poll::Ready(Some(2)));
     assert!(stream.as_mut().poll_next(&mut cx).is_pending());
     drop(sender);
-    assert_eq!(count.wakes(), 2);
+    assert_eq!(count.woken(), 2);
     assert!(!stream.is_terminated());
     for _ in 0..2 {
         assert_eq!(stream.as_mut().poll_next(&mut cx), Poll::Ready(None));
@@ -582,7 +563,7 @@ fn an_owned_stream_that_is_dropped_while_it_waits_leaves_nothing_behind() {
     assert!(poll_with(recv.as_mut(), &waker).is_pending());
     sender.try_send(1).unwrap();
     drop(stream);
-    assert_eq!(count.wakes(), 1, "passed on");
+    assert_eq!(count.woken(), 1, "passed on");
     assert_eq!(sender.receiver_count(), 1);
 }
 
@@ -757,7 +738,7 @@ fn r23_a_waker_that_panics_in_clone_wake_or_drop_leaves_a_channel_that_works() {
                 assert!(poll_with(other.as_mut(), &good).is_pending());
                 let sent = catch_unwind(AssertUnwindSafe(|| sender.try_send(1)));
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(recv)));
-                assert_eq!(count.wakes(), 1, "{moment}: the wake-up is passed on");
+                assert_eq!(count.woken(), 1, "{moment}: the wake-up is passed on");
                 assert!(!matches!(sent, Ok(Err(_))));
                 assert_eq!(poll_once(other.as_mut()), Poll::Ready(Ok(1)));
                 drop(other);
@@ -767,9 +748,9 @@ fn r23_a_waker_that_panics_in_clone_wake_or_drop_leaves_a_channel_that_works() {
                     let waker = if number % 10 == 3 { waker } else { &good };
                     let _ = catch_unwind(AssertUnwindSafe(|| poll_with(recv.as_mut(), waker)));
                 }
-                let before = count.wakes();
+                let before = count.woken();
                 let _ = catch_unwind(AssertUnwindSafe(|| sender.close()));
-                assert_eq!(count.wakes() - before, 90, "{moment}");
+                assert_eq!(count.woken() - before, 90, "{moment}");
                 for recv in waits {
                     let _ = catch_unwind(AssertUnwindSafe(|| drop(recv)));
                 }

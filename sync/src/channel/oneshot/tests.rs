@@ -1,5 +1,5 @@
-use super::super::hostile::{Count, Happening, Kept, hostile, panics_at};
 use super::*;
+use crate::wakers::{Count, Happening, Kept, hostile, panics_at};
 use proptest::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};

@@ -12,15 +12,15 @@ use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
 /// Counts how often it is woken.
 #[derive(Debug, Default)]
-pub(super) struct Count(AtomicUsize);
+pub(crate) struct Count(pub(crate) AtomicUsize);
 
 impl Count {
-    pub(super) fn new() -> (Arc<Self>, Waker) {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
         let count = Arc::new(Self::default());
         (count.clone(), Waker::from(count))
     }
 
-    pub(super) fn woken(&self) -> usize {
+    pub(crate) fn woken(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -33,7 +33,7 @@ impl Wake for Count {
 
 /// What happens to a hostile waker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Happening {
+pub(crate) enum Happening {
     Clone,
     Wake,
     Drop,
@@ -44,22 +44,22 @@ type Action = dyn Fn(Happening) + Send + Sync;
 struct Hostile(Box<Action>);
 
 /// A waker that calls `action` whenever it is cloned, woken or dropped.
-pub(super) fn hostile(action: impl Fn(Happening) + Send + Sync + 'static) -> Waker {
+pub(crate) fn hostile(action: impl Fn(Happening) + Send + Sync + 'static) -> Waker {
     let data = Arc::into_raw(Arc::new(Hostile(Box::new(action))));
     // SAFETY: the table's functions treat the data as the counted reference that it is.
     unsafe { Waker::new(data.cast(), &TABLE) }
 }
 
 /// A waker that panics at one kind of happening.
-pub(super) fn panics_at(when: Happening) -> Waker {
+pub(crate) fn panics_at(when: Happening) -> Waker {
     hostile(move |happening| assert!(happening != when || std::thread::panicking(), "hostile"))
 }
 
 /// A waker whose own end is quiet, whatever it does at that.
-pub(super) struct Kept(Option<Waker>);
+pub(crate) struct Kept(Option<Waker>);
 
 impl Kept {
-    pub(super) fn new(waker: Waker) -> Self {
+    pub(crate) fn new(waker: Waker) -> Self {
         Self(Some(waker))
     }
 }
