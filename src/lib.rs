@@ -103,6 +103,23 @@
 //! Streams have futures-io's traits; [`io`] adds `read_exact`, `lines`, `copy` and the like. With the feature `hyper`, hyper 1.x runs on
 //! lenio: see `compat::hyper` and the example `http_hello`.
 //!
+//! # On whose behalf
+//!
+//! A [throughline](mod@throughline) names what is being done and for whom. It follows the code through its awaits, and log lines and
+//! panics show it: see [`throughline::install_panic_hook`], and `compat::log` and `compat::tracing` behind the features `log` and
+//! `tracing`.
+//!
+//! ```
+//! use lenio::throughline;
+//!
+//! # lenio::block_on(async {
+//! let answer = throughline!("request", id = 7 => async {
+//!     throughline!("query" => async { format!("{:#}", throughline::current()) }).await
+//! });
+//! assert_eq!(answer.await, "request{id=7} > query");
+//! # });
+//! ```
+//!
 //! # Where mistakes lead
 //!
 //! | mistake | what happens |

@@ -169,7 +169,7 @@ fn a_shutdown_in_async_code_returns_its_report() {
         outer.block_on(async {
             let inner = runtime();
             drop(inner.spawn(pending::<()>()));
-            let _report = inner.shutdown(SHORT);
+            let _report = inner.shutdown_now(SHORT);
             assert_eq!(some_work().await, 7);
         });
     });
@@ -179,7 +179,7 @@ fn a_shutdown_in_async_code_returns_its_report() {
 fn a_task_for_a_runtime_that_has_gone_is_refused_in_its_handle() {
     on_both("spawn after shutdown", |runtime| {
         let handle = runtime.handle().clone();
-        let _report = runtime.shutdown(SHORT);
+        let _report = runtime.shutdown_now(SHORT);
         let task = lenio::block_on(handle.spawn(async { 7 }));
         assert!(task.is_err_and(|error| !error.is_panic()));
         let job = lenio::block_on(handle.spawn_blocking(|| 7));

@@ -1,8 +1,10 @@
 //! How a runtime is to be.
 
 use crate::observe::{Hooks, StuckTask};
+use crate::policy::StopPolicy;
 use crate::runtime::Runtime;
 use crate::scheduler::{Setup, Shared};
+use crate::task::{StopEvent, Unobserved};
 use lenio_time::Clock;
 use std::fmt;
 use std::io;
@@ -42,6 +44,7 @@ pub struct Builder {
     clock: Clock,
     stuck_after: Option<Duration>,
     hooks: Hooks,
+    policy: StopPolicy,
 }
 
 impl Builder {
@@ -56,6 +59,7 @@ impl Builder {
             clock: Clock::real(),
             stuck_after: Some(Duration::from_millis(100)),
             hooks: Hooks::default(),
+            policy: StopPolicy::native(),
         }
     }
 
@@ -125,6 +129,24 @@ impl Builder {
         self
     }
 
+    /// What becomes of children, stops and waits. Default: [`StopPolicy::native`].
+    pub fn stop_policy(mut self, policy: StopPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Is called when a stop does not go as it should: see [`StopEvent`]. Without a hook a line goes to the standard error.
+    pub fn on_stop_event(mut self, hook: impl Fn(&StopEvent) + Send + Sync + 'static) -> Self {
+        self.hooks.stop_event = Some(Box::new(hook));
+        self
+    }
+
+    /// Is called when a task has panicked and nobody will hear of it from its handle. Without a hook a line goes to the standard error.
+    pub fn on_unobserved(mut self, hook: impl Fn(&Unobserved<'_>) + Send + Sync + 'static) -> Self {
+        self.hooks.unobserved = Some(Box::new(hook));
+        self
+    }
+
     /// Is called on each worker and blocking thread before it runs anything.
     pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.hooks.thread_start = Some(Box::new(hook));
@@ -183,6 +205,7 @@ impl Builder {
             stuck_after: self.stuck_after,
             blocking_threads: self.blocking_threads,
             blocking_idle: self.blocking_idle,
+            policy: self.policy,
         })
         .map(Runtime::from_shared)
     }

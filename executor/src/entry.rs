@@ -3,7 +3,7 @@
 use crate::handle::Handle;
 use crate::runtime::Runtime;
 use crate::scheduler::with_worker;
-use crate::task::JoinHandle;
+use crate::task::{Birth, JoinHandle, Under};
 use std::panic::Location;
 use std::sync::OnceLock;
 
@@ -31,9 +31,50 @@ where
 {
     let spawned_at = Location::caller();
     with_worker(|worker| match worker {
-        Some(worker) => worker.shared.spawn(future, None, spawned_at),
-        None => current_or_default().shared.spawn(future, None, spawned_at),
+        Some(worker) => worker.shared.spawn(future, spawned_at),
+        None => current_or_default().shared.spawn(future, spawned_at),
     })
+}
+
+/// Starts a task as a child of the current task or scope.
+///
+/// As [`spawn`], but the task belongs to whoever spawns it: a stop of the parent reaches it, and when the parent's body ends it is stopped
+/// and then waited for. A child of a parent that is stopped already is born stopped: it is never polled, and its handle says why. Outside of a task it is nobody's child.
+///
+/// Cost: two allocations and a lock.
+///
+/// # Examples
+///
+/// ```
+/// use lenio_executor::{JoinError, StopExt, spawn, spawn_child, yield_now};
+///
+/// # fn main() -> Result<(), JoinError> {
+/// lenio_executor::block_on(async {
+///     let parent = spawn(async {
+///         let child = spawn_child(async { std::future::pending::<()>().or_stop().await });
+///         child.await
+///     });
+///     yield_now().await;
+///     parent.stop("all of you");
+///     let in_child = parent.await?;
+///     // It was stopped before its first poll, or in its wait.
+///     assert!(in_child.map_or(true, |waited| waited.is_err()));
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[track_caller]
+pub fn spawn_child<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let birth = Birth {
+        under: Under::Current,
+        ..Birth::default()
+    };
+    let handle = current_or_default();
+    handle.shared.spawn_at(future, &birth, Location::caller())
 }
 
 /// Runs a closure that blocks, on a thread made for that.
@@ -65,7 +106,9 @@ where
 {
     let spawned_at = Location::caller();
     let handle = current_or_default();
-    handle.shared.spawn_blocking(job, None, spawned_at)
+    handle
+        .shared
+        .spawn_blocking(job, &Birth::default(), spawned_at)
 }
 
 /// Runs `future` to its end on this thread, inside the current runtime or the process-wide default one.
@@ -82,12 +125,13 @@ where
 /// ```
 /// assert_eq!(lenio_executor::block_on(async { 6 * 7 }), 42);
 /// ```
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     current_or_default().block_on(future)
 }
 
 /// The current runtime, else the process-wide default one, which is started if need be.
-fn current_or_default() -> Handle {
+pub(crate) fn current_or_default() -> Handle {
     Handle::current().unwrap_or_else(|_| default_runtime().clone())
 }
 

@@ -1,17 +1,21 @@
 //! How code inside and outside a runtime reaches it.
 
 use crate::observe::Metrics;
-use crate::scheduler::{self, Context, Root, Shared, Worker, with_worker, with_worker_of};
-use crate::task::{JoinHandle, TaskId};
+use crate::policy::StopPolicy;
+use crate::scheduler::{self, Context, Root, Seat, Shared, Worker, with_worker, with_worker_of};
+use crate::task::tree::Node;
+use crate::task::{Birth, Home, JoinHandle, TaskId, Under, current, poll_inside};
 use lenio_sync::Event;
 use lenio_sync::park::Parker;
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 /// A way to reach a runtime. Cheap to clone; does not keep the runtime running.
 ///
@@ -50,7 +54,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.shared.spawn(future, None, Location::caller())
+        self.shared.spawn(future, Location::caller())
     }
 
     /// Runs a closure that blocks on this runtime's blocking threads. See [`spawn_blocking`](crate::spawn_blocking).
@@ -61,7 +65,8 @@ impl Handle {
         T: Send + 'static,
     {
         let spawned_at = Location::caller();
-        self.shared.spawn_blocking(job, None, spawned_at)
+        self.shared
+            .spawn_blocking(job, &Birth::default(), spawned_at)
     }
 
     /// Prepares a task with a name.
@@ -79,7 +84,7 @@ impl Handle {
     pub fn task(&self) -> TaskBuilder<'_> {
         TaskBuilder {
             handle: self,
-            name: None,
+            birth: Birth::default(),
         }
     }
 
@@ -96,26 +101,32 @@ impl Handle {
     /// # Panics
     ///
     /// If `future` panics.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let at = Location::caller();
         let future = pin!(future);
         with_worker_of(&self.shared, |worker| match worker {
             Some(worker) => {
                 // Another runtime may have been entered since: this one is the current one again.
                 let _context = Context::enter_worker(worker);
-                let root = Root::new(worker.place().parker.clone());
-                worker.block_on(future, &root)
+                let root = Root::new(worker.place().parker.clone(), at);
+                work_as_root(worker, future, &root)
             }
-            None => self.block_on_as_guest(future),
+            None => self.block_on_as_guest(future, at),
         })
     }
 
-    fn block_on_as_guest<F: Future>(&self, future: Pin<&mut F>) -> F::Output {
+    fn block_on_as_guest<F: Future>(
+        &self,
+        future: Pin<&mut F>,
+        at: &'static Location<'static>,
+    ) -> F::Output {
         match Worker::occupy_as_guest(&self.shared) {
             Some(worker) => {
-                let root = Root::new(worker.place().parker.clone());
+                let root = Root::new(worker.place().parker.clone(), at);
                 Self::work_until(worker, future, &root)
             }
-            None => self.block_on_waiting(future),
+            None => self.block_on_waiting(future, at),
         }
     }
 
@@ -134,14 +145,22 @@ impl Handle {
             unreachable!("it was just put there")
         };
         let _context = Context::enter_worker(worker);
-        worker.block_on(future, root)
+        work_as_root(worker, future, root)
     }
 
     /// No place is free: waits for the future, or for a place, whichever comes first.
-    fn block_on_waiting<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
+    fn block_on_waiting<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+        at: &'static Location<'static>,
+    ) -> F::Output {
         let parker = Arc::new(Parker::new(None));
         parker.adopt();
-        let root = Root::new(parker.clone());
+        let root = Root::new(parker.clone(), at);
+        let seat = Seat {
+            root: &root,
+            home: || -> Arc<dyn Home> { self.shared.clone() },
+        };
         let waker = root.waker();
         let mut cx = TaskContext::from_waker(&waker);
         let mut waiting = Waiting {
@@ -152,7 +171,15 @@ impl Handle {
         loop {
             if root.take() {
                 let _context = Context::enter(&self.shared);
-                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                let polled = current::with_root(&seat, || future.as_mut().poll(&mut cx));
+                if let Poll::Ready(output) = polled {
+                    if let Some(node) = root.node() {
+                        drop(waiting);
+                        let node = node.clone();
+                        node.end_body(false);
+                        lenio_sync::wait::block_on(wait_for_end(&node));
+                        node.close();
+                    }
                     return output;
                 }
             }
@@ -192,6 +219,47 @@ impl Handle {
     pub fn metrics(&self) -> Metrics {
         self.shared.metrics()
     }
+}
+
+/// Works until the future is ready, and then until everything below it in the task tree has ended.
+fn work_as_root<F: Future>(worker: &Worker, future: Pin<&mut F>, root: &Arc<Root>) -> F::Output {
+    /// If the future panics what is below is stopped and left to itself: nobody may wait while a panic is under way.
+    struct Abandon<'r>(&'r Root);
+    impl Drop for Abandon<'_> {
+        fn drop(&mut self) {
+            if let Some(node) = self.0.node() {
+                node.abandon();
+                node.close();
+            }
+        }
+    }
+    let abandon = Abandon(root);
+    let output = worker.block_on(future, root);
+    std::mem::forget(abandon);
+    if let Some(node) = root.node() {
+        node.end_body(false);
+        let root = Root::new(worker.place().parker.clone(), node.site());
+        worker.block_on(pin!(wait_for_end(node)), &root);
+        node.close();
+    }
+    output
+}
+
+/// Waits until nothing is alive below the future of a `block_on`, and its finalizers have run.
+async fn wait_for_end(node: &Arc<Node>) {
+    let mut watcher = pin!(node.watcher());
+    poll_fn(|cx| {
+        loop {
+            ready!(node.poll_childless(watcher.as_mut(), cx));
+            if node.poll_end(cx, poll_inside).is_ready() {
+                return Poll::Ready(());
+            }
+            if node.poll_childless(watcher.as_mut(), cx).is_ready() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
 }
 
 // Everything behind a handle is atomic or locked and stays consistent when a task unwinds; only the user's hooks, as trait objects,
@@ -263,13 +331,38 @@ impl Error for NoRuntime {}
 #[must_use = "nothing is spawned before `spawn` is called"]
 pub struct TaskBuilder<'a> {
     handle: &'a Handle,
-    name: Option<String>,
+    birth: Birth<'static>,
 }
 
 impl TaskBuilder<'_> {
     /// Names the task, for reports. Costs an allocation.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        let name: String = name.into();
+        self.birth.name = Some(name.into_boxed_str());
+        self
+    }
+
+    /// Makes it a child of the current task or scope, whatever the policy says. See [`spawn_child`](crate::spawn_child).
+    pub fn child(mut self) -> Self {
+        self.birth.under = Under::Current;
+        self
+    }
+
+    /// Makes it nobody's child, whatever the policy says: it goes on when its spawner ends.
+    pub fn detached(mut self) -> Self {
+        self.birth.under = Under::Root;
+        self
+    }
+
+    /// Gives it, and what it spawns below itself, a policy of its own.
+    pub fn policy(mut self, policy: StopPolicy) -> Self {
+        self.birth.policy = Some(policy);
+        self
+    }
+
+    /// Stops it after that time, with the kind [`Deadline`](lenio_sync::stop::StopKind::Deadline).
+    pub fn deadline(mut self, after: Duration) -> Self {
+        self.birth.deadline = Some(after);
         self
     }
 
@@ -280,8 +373,8 @@ impl TaskBuilder<'_> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let name = self.name.map(String::into_boxed_str);
-        self.handle.shared.spawn(future, name, Location::caller())
+        let shared = &self.handle.shared;
+        shared.spawn_at(future, &self.birth, Location::caller())
     }
 
     /// Starts a blocking job.
@@ -291,10 +384,8 @@ impl TaskBuilder<'_> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let name = self.name.map(String::into_boxed_str);
-        self.handle
-            .shared
-            .spawn_blocking(job, name, Location::caller())
+        let shared = &self.handle.shared;
+        shared.spawn_blocking(job, &self.birth, Location::caller())
     }
 }
 
@@ -320,7 +411,7 @@ impl TaskBuilder<'_> {
 /// ```
 pub async fn yield_now() {
     let mut yielded = false;
-    std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         if std::mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }
@@ -363,7 +454,11 @@ pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
             shared: shared.clone(),
         };
         let job = move || handle.block_on(until.wait());
-        drop(shared.spawn_blocking(job, None, Location::caller()));
+        let alone = Birth {
+            under: Under::Root,
+            ..Birth::default()
+        };
+        drop(shared.spawn_blocking(job, &alone, Location::caller()));
         Some(back)
     });
     let _send_back = stand_in.map(SendBack);
@@ -391,5 +486,5 @@ impl Drop for SendBack {
 /// });
 /// ```
 pub fn current_task() -> Option<TaskId> {
-    with_worker(|worker| worker.and_then(|worker| worker.place().poll.task()))
+    current::id()
 }

@@ -3,13 +3,18 @@
 //! Users depend on the crate `lenio`, which re-exports this one together with timers and sockets.
 //!
 //! Modules, each importing only what stands left of it:
-//! `context . task . observe . blocking . scheduler . handle . local_set . runtime . builder . entry . join_set`.
+//! `context . policy . task . throughline . observe . blocking . scheduler . handle . local_set . runtime . builder . entry .
+//! scope . join_set`.
 //!
-//! Reports and hooks name tasks, so `observe` stands right of `task`; `scope`, `policy` and `sim` are still to come.
+//! Reports and hooks name tasks, so `observe` stands right of `task`; `sim` is still to come.
 
 pub mod context;
 
+mod policy;
+
 mod task;
+
+pub mod throughline;
 
 mod observe;
 
@@ -27,19 +32,30 @@ mod builder;
 
 mod entry;
 
+mod scope;
+
 mod join_set;
 
 pub use builder::Builder;
 pub use context::TaskLocal;
-pub use entry::{block_on, spawn, spawn_blocking};
+pub use entry::{block_on, spawn, spawn_blocking, spawn_child};
 pub use handle::{
     EnterGuard, Handle, NoRuntime, TaskBuilder, block_in_place, current_task, yield_now,
 };
 pub use join_set::JoinSet;
 pub use local_set::{LocalSet, spawn_local};
 pub use observe::{LeftBehind, Metrics, Report, StuckTask, WorkerMetrics};
+pub use policy::{AtEnd, FinalizerTime, Grace, JoinLinks, SpawnUnder, StopPolicy};
 pub use runtime::Runtime;
-pub use task::{JoinError, JoinHandle, TaskId};
+pub use scope::{
+    BlockScope, OnFailure, OrStop, Returned, Scope, ScopeBuilder, ScopeError, ScopedHandle, Shield,
+    StopExt, block_scope, check_stop, on_exit, scope, scope_with, shield, shield_hard, stop_handle,
+    stopped, try_scope,
+};
+pub use task::{
+    CancelOnDrop, JoinError, JoinHandle, JoinLinked, NotParent, StopEvent, StopHandle, StopOnDrop,
+    StopOrigin, TaskId, TaskInfo, Unobserved,
+};
 
 /// Polls of one task after which every other runnable task of the same worker has been polled; see [`Runtime`] on fairness.
 pub const FAIRNESS_BOUND: u64 = scheduler::FAIRNESS;

@@ -5,7 +5,8 @@
 //! Tasks that stay on one thread.
 
 use crate::context;
-use crate::task::{self, JoinHandle, Owner, Ran, Refusal, Runnable, contain};
+use crate::scheduler;
+use crate::task::{self, Home, JoinHandle, Owner, Ran, Refusal, Runnable, contain};
 use lenio_sync::budget;
 use lenio_sync::park::Parker;
 use lenio_sync::wait::{WaitQueue, Waiter, WakeBatch};
@@ -72,7 +73,7 @@ impl LocalSet {
     pub fn new() -> Self {
         let shared = Arc::new_cyclic(|this: &Weak<Shared>| Shared {
             // SAFETY: the set's drop waits until every task is done, and `schedule` may be called from any thread.
-            owner: unsafe { Owner::new(schedule, this.as_ptr().cast()) },
+            owner: unsafe { Owner::new(schedule, home, this.as_ptr().cast()) },
             queue: WaitQueue::new(Runnables::new()),
         });
         Self {
@@ -254,6 +255,11 @@ fn schedule(shared: *const (), runnable: Runnable) {
     drop(queue);
     // A driver whose waker panics is nothing that whoever woke the task could be blamed for.
     contain(|| drivers.wake_all());
+}
+
+/// A set has no clock of its own: what stops its tasks does so within a runtime, or their grace is for ever.
+fn home(_: *const ()) -> Option<Arc<dyn Home>> {
+    scheduler::current().map(|shared| -> Arc<dyn Home> { shared })
 }
 
 /// Adds a task to the set that is being driven on this thread.

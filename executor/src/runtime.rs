@@ -3,8 +3,10 @@
 use crate::handle::Handle;
 use crate::observe::{Metrics, Report};
 use crate::scheduler::{self, Context, Shared, Worker};
-use crate::task::JoinHandle;
-use lenio_time::Clock;
+use crate::task::tree::Node;
+use crate::task::{JoinHandle, current, reason};
+use lenio_sync::stop::StopKind;
+use lenio_time::{Clock, timeout};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -25,9 +27,9 @@ const DROP_GRACE: Duration = Duration::from_secs(1);
 ///
 /// # Dropping
 ///
-/// Dropping the runtime drops all its tasks. Outside async code that waits for polls under way, one second at most; inside async code it
-/// happens in the background. Blocking jobs that have begun are left to themselves. [`shutdown`](Self::shutdown) waits as long as
-/// it is told and says what was left.
+/// Dropping the runtime drops all its tasks, without asking them to stop first: for that there is [`shutdown`](Self::shutdown), which
+/// waits as long as it is told and says what was left. Outside async code the drop waits for polls under way, one second at most; inside
+/// async code it happens in the background. Blocking jobs that have begun are left to themselves.
 ///
 /// # Examples
 ///
@@ -62,6 +64,7 @@ impl Runtime {
     /// # Panics
     ///
     /// If `future` panics.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
     }
@@ -73,7 +76,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.shared.spawn(future, None, Location::caller())
+        self.handle.shared.spawn(future, Location::caller())
     }
 
     /// Runs a closure that blocks. See [`spawn_blocking`](crate::spawn_blocking).
@@ -96,43 +99,121 @@ impl Runtime {
         &self.handle.shared.clock
     }
 
-    /// Ends the runtime: refuses new tasks, drops the living ones on the workers, waits for what runs, `grace` at most.
+    /// Ends the runtime gently: asks every task to stop, with the kind [`Shutdown`](StopKind::Shutdown); cancels what is left after
+    /// `grace`; and reports what does not even end then.
     ///
-    /// Tasks are dropped at their suspension points, so their `Drop` code runs, but they cannot await in it. Queued blocking jobs are
-    /// cancelled; jobs that have begun are waited for. What is still running when the grace period ends is left to itself and reported.
+    /// From the beginning on tasks without a parent are refused; a task that cleans up may still spawn children inside of a
+    /// [`shield`](crate::shield). Tasks that wait with [`or_stop`](crate::StopExt::or_stop) end at once, and the call returns when the last
+    /// one has. Tasks that do not look at stops keep it waiting for the whole grace; then they are dropped at their suspension points,
+    /// with one second for what is in a poll. Queued blocking jobs never run; jobs that have begun are waited for.
     ///
-    /// May be called inside async code of this very runtime; then the task that calls it cannot end within the grace period and is
-    /// reported as still running.
+    /// May be called inside async code of this very runtime; then the task that calls it cannot end within the grace and is reported
+    /// as still running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use lenio_executor::{Runtime, stopped};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::builder().threads(1).build()?;
+    /// let task = runtime.spawn(async { stopped().await });
+    /// runtime.block_on(lenio_executor::yield_now());
+    /// let report = runtime.shutdown(Duration::from_secs(5));
+    /// assert!(report.is_clean());
+    /// assert_eq!(report.finished + report.cancelled, 1);
+    /// # drop(task);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
     pub fn shutdown(self, grace: Duration) -> Report {
         let shared = self.handle.shared.clone();
-        let clock = Clock::real();
-        let until = clock.now() + grace;
-        let cancelled_before = shared.cancelled();
-        let (asked, blocking_cancelled) = shared.stop();
-        if !drain_as_guest(&shared, grace) {
-            shared.end_if_done();
+        let before = Before::of(&shared);
+        let reason = reason(StopKind::Shutdown, "");
+        // Whoever is polled further up this stack cannot end while it is waited for here.
+        let me = current::with_task_node(|node| node.cloned());
+        self.block_on(async {
+            let ended = async {
+                loop {
+                    let roots = shared.stop_gently(&reason).into_iter();
+                    let is_me =
+                        |root: &Arc<Node>| me.as_ref().is_some_and(|me| Arc::ptr_eq(me, root));
+                    let mut others = roots.filter(|root| !is_me(root)).peekable();
+                    if others.peek().is_none() {
+                        break;
+                    }
+                    for root in others {
+                        root.wait_until(|seen| seen.is_done()).await;
+                    }
+                }
+            };
+            // What has not ended by then is cancelled.
+            let _ = timeout(grace, ended).await;
+        });
+        end(&shared, &before, DROP_GRACE)
+    }
+
+    /// Ends the runtime at once: drops every task at its suspension point, on the workers, and waits for what is in a poll, at most
+    /// that long.
+    ///
+    /// The tasks' `Drop` code runs, and so do their async finalizers. Queued blocking jobs are cancelled; jobs that have begun are waited
+    /// for. What is still running at the end is left to itself and reported.
+    ///
+    /// May be called inside async code of this very runtime; see [`shutdown`](Self::shutdown).
+    pub fn shutdown_now(self, wait: Duration) -> Report {
+        let shared = self.handle.shared.clone();
+        let before = Before::of(&shared);
+        end(&shared, &before, wait)
+    }
+}
+
+/// What a runtime was when its shutdown began.
+struct Before {
+    alive: usize,
+    cancelled: u64,
+    jobs_dropped: usize,
+}
+
+impl Before {
+    fn of(shared: &Shared) -> Self {
+        Self {
+            alive: shared.living(),
+            cancelled: shared.cancelled(),
+            jobs_dropped: shared.blocking.dropped(),
         }
-        let left = || until.duration_since(clock.now());
-        let threads_left = if is_inside(&shared) {
-            // This thread may be one of those to wait for.
-            shared.wait_for_threads(Some(Duration::ZERO))
-        } else {
-            shared.wait_for_threads(Some(left()))
-        };
-        let blocking_running = shared.blocking.wait(left());
-        let still_running = shared.left_behind();
-        // Tasks that are spawned while others are dropped may be cancelled as well without having been asked here.
-        let dropped = usize::try_from(shared.cancelled() - cancelled_before).unwrap_or(usize::MAX);
-        let gone = asked.saturating_sub(still_running.len());
-        let cancelled = gone.min(dropped);
-        Report {
-            finished: gone - cancelled,
-            cancelled,
-            still_running,
-            blocking_cancelled,
-            blocking_running,
-            threads_left,
-        }
+    }
+}
+
+/// Cancels what is left, and waits for it.
+fn end(shared: &Arc<Shared>, before: &Before, wait: Duration) -> Report {
+    let clock = Clock::real();
+    let until = clock.now() + wait;
+    let queued = shared.stop();
+    if !drain_as_guest(shared, wait) {
+        shared.end_if_done();
+    }
+    let left = || until.duration_since(clock.now());
+    let threads_left = if is_inside(shared) {
+        // This thread may be one of those to wait for.
+        shared.wait_for_threads(Some(Duration::ZERO))
+    } else {
+        shared.wait_for_threads(Some(left()))
+    };
+    let blocking_running = shared.blocking.wait(left());
+    let still_running = shared.left_behind();
+    // Tasks that are spawned while others are dropped may be cancelled as well.
+    let dropped = usize::try_from(shared.cancelled() - before.cancelled).unwrap_or(usize::MAX);
+    let gone = before.alive.saturating_sub(still_running.len());
+    let cancelled = gone.min(dropped);
+    Report {
+        finished: gone - cancelled,
+        cancelled,
+        still_running,
+        blocking_cancelled: queued + shared.blocking.dropped() - before.jobs_dropped,
+        blocking_running,
+        threads_left,
     }
 }
 

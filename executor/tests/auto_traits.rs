@@ -1,6 +1,7 @@
 //! Which threads a value may go to, whether it may be moved, and whether it survives a panic, is part of the interface.
 
 use lenio_executor::context::{AccessError, Scope};
+use lenio_executor::throughline::{Chain, Frame, Framed, Value};
 use lenio_executor::{
     Builder, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, LeftBehind, LocalSet, Metrics,
     NoRuntime, Report, Runtime, StuckTask, TaskBuilder, TaskId, TaskLocal, WorkerMetrics,
@@ -55,6 +56,10 @@ assert_not!(Scope<u8, Neither>: Send);
 assert_not!(Scope<SendOnly, ()>: Sync);
 assert_not!(Scope<u8, SendOnly>: Sync);
 assert_not!(Scope<u8, PhantomPinned>: Unpin);
+// So does a future in a frame.
+assert_not!(Framed<Neither>: Send);
+assert_not!(Framed<SendOnly>: Sync);
+assert_not!(Framed<PhantomPinned>: Unpin);
 
 #[test]
 fn values_go_where_they_may() {
@@ -81,6 +86,10 @@ fn values_go_where_they_may() {
         WorkerMetrics,
         AccessError,
         Scope<u8, ()>,
+        Chain,
+        Frame,
+        Framed<()>,
+        Value,
     );
     // Only the output decides, and through a shared handle nobody reaches the output.
     everywhere!(JoinHandle<SendOnly>, JoinSet<SendOnly>);
@@ -114,6 +123,10 @@ fn what_may_be_used_after_a_panic_says_so() {
         TaskLocal<Cell<u8>>,
         WorkerMetrics,
         AccessError,
+        Chain,
+        Frame,
+        Framed<()>,
+        Value,
     );
 }
 
@@ -126,6 +139,7 @@ fn the_functions_futures_go_to_other_threads() {
     is_send(&set.shutdown());
     static KEY: TaskLocal<Cell<u8>> = TaskLocal::new();
     is_send(&KEY.scope(Cell::new(1), async {}));
+    is_send(&lenio_executor::throughline::in_frame("f", async {}));
 }
 
 #[test]

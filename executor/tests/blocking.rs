@@ -131,7 +131,7 @@ fn f17_each_job_of_a_runtime_that_stops_ran_or_was_cancelled_or_refused() {
                 start.wait();
                 task
             };
-            let report = runtime.shutdown(LONG);
+            let report = runtime.shutdown_now(LONG);
             assert!(report.is_clean(), "{report}");
             // The task is in one poll from its spawns to its end, so the shutdown has waited for it.
             let (mut ok, mut cancelled, mut refused) = (0, 0, 0);

@@ -201,7 +201,7 @@ fn more_workers_than_one_idle_word_holds_do_their_work() {
             }
         });
         assert_eq!(done.load(Ordering::Relaxed), 5000);
-        assert!(runtime.shutdown(Duration::from_secs(20)).is_clean());
+        assert!(runtime.shutdown_now(Duration::from_secs(20)).is_clean());
     });
 }
 

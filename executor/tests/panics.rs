@@ -45,7 +45,7 @@ fn on_both(name: &str, scenario: impl Fn(&Runtime) + Clone + Send + 'static) {
             still_works(&runtime, 1000);
             assert_eq!(stopped.load(Ordering::SeqCst), 0, "a worker ended");
             assert!(started.load(Ordering::SeqCst) <= threads);
-            let report = runtime.shutdown(LONG);
+            let report = runtime.shutdown_now(LONG);
             assert!(report.is_clean(), "{report}");
             assert_eq!(started.load(Ordering::SeqCst), threads);
             assert_eq!(stopped.load(Ordering::SeqCst), threads);
@@ -240,7 +240,7 @@ fn f1_futures_whose_drop_panics_do_not_disturb_a_shutdown() {
                     })
                 })
                 .collect();
-            let report = runtime.shutdown(LONG);
+            let report = runtime.shutdown_now(LONG);
             assert!(report.is_clean(), "{report}");
             for task in tasks {
                 assert!(block_on(task).unwrap_err().is_panic());
@@ -526,6 +526,6 @@ fn f1_hooks_that_panic_stop_nobody() {
             .build()
             .unwrap();
         still_works(&runtime, 1000);
-        assert!(runtime.shutdown(LONG).is_clean());
+        assert!(runtime.shutdown_now(LONG).is_clean());
     });
 }

@@ -40,7 +40,7 @@ fn a_shutdown_drops_every_task_once_and_says_how_many() {
             }
             yield_now().await;
         });
-        let report = runtime.shutdown(LONG);
+        let report = runtime.shutdown_now(LONG);
         assert!(report.is_clean(), "{report}");
         assert_eq!((report.cancelled, report.finished), (100, 0));
         assert_eq!(drops.load(Ordering::Relaxed), 100);
@@ -66,7 +66,7 @@ fn a_task_that_finishes_in_its_last_poll_is_reported_as_finished() {
         }
         go.send(()).unwrap();
     });
-    let report = runtime.shutdown(LONG);
+    let report = runtime.shutdown_now(LONG);
     opener.join().unwrap();
     assert!(report.is_clean(), "{report}");
     assert!(report.finished >= 1, "{report}");
@@ -97,7 +97,7 @@ fn tasks_that_spawn_while_they_are_dropped_do_not_escape() {
             }
             yield_now().await;
         });
-        assert!(runtime.shutdown(LONG).is_clean());
+        assert!(runtime.shutdown_now(LONG).is_clean());
         assert_eq!(
             drops.load(Ordering::Relaxed),
             10,
@@ -117,7 +117,7 @@ fn r10_a_stuck_poll_is_reported_and_does_not_hold_the_shutdown() {
         let _ = gate.recv();
     });
     start.recv().unwrap();
-    let report = runtime.shutdown(Duration::from_millis(20));
+    let report = runtime.shutdown_now(Duration::from_millis(20));
     assert!(!report.is_clean());
     assert_eq!(report.still_running.len(), 1);
     assert_eq!(report.still_running[0].id, task.id());
@@ -143,7 +143,7 @@ fn f17_a_stuck_blocking_job_is_reported_with_its_spawn_site() {
     });
     start.recv().unwrap();
     let queued = runtime.spawn_blocking(|| ());
-    let report = runtime.shutdown(Duration::from_millis(20));
+    let report = runtime.shutdown_now(Duration::from_millis(20));
     assert_eq!(report.blocking_cancelled, 1);
     assert_eq!(report.blocking_running.len(), 1);
     assert_eq!(report.blocking_running[0].spawned_at.line(), line);
@@ -156,7 +156,7 @@ fn f17_a_stuck_blocking_job_is_reported_with_its_spawn_site() {
 fn r11_what_is_spawned_after_the_shutdown_is_refused_and_says_so() {
     let runtime = Runtime::builder().threads(1).build().unwrap();
     let handle = runtime.handle().clone();
-    assert!(runtime.shutdown(LONG).is_clean());
+    assert!(runtime.shutdown_now(LONG).is_clean());
     let task = handle.spawn(async {});
     let job = handle.spawn_blocking(|| ());
     assert!(task.is_finished());
@@ -189,7 +189,7 @@ fn r11_a_job_spawned_while_the_runtime_stops_runs_or_says_that_it_did_not() {
                 })
                 .collect::<Vec<_>>()
         });
-        runtime.shutdown(LONG);
+        runtime.shutdown_now(LONG);
         let jobs = spawner.join().unwrap();
         let ok = jobs
             .into_iter()
@@ -249,7 +249,7 @@ fn r13_wakers_that_outlive_the_runtime_do_nothing() {
         }
         yield_now().await;
     });
-    assert!(runtime.shutdown(LONG).is_clean());
+    assert!(runtime.shutdown_now(LONG).is_clean());
     for waker in wakers.lock().unwrap().drain(..) {
         drop(waker.clone());
         waker.wake_by_ref();
@@ -277,7 +277,7 @@ fn r13_wakes_from_other_threads_during_the_shutdown_are_sound() {
                 waker.wake();
             }
         });
-        assert!(runtime.shutdown(LONG).is_clean());
+        assert!(runtime.shutdown_now(LONG).is_clean());
         storm.join().unwrap();
     }
 }
@@ -313,7 +313,7 @@ fn thread_hooks_are_called_in_pairs() {
         .build()
         .unwrap();
     runtime.block_on(spawn_on(&runtime)).unwrap();
-    assert!(runtime.shutdown(LONG).is_clean());
+    assert!(runtime.shutdown_now(LONG).is_clean());
     assert_eq!(starts.load(Ordering::Relaxed), 3);
     assert_eq!(stops.load(Ordering::Relaxed), 3);
 }

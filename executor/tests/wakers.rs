@@ -134,7 +134,7 @@ fn f3_r13_a_waker_outlives_runtime_and_handle_on_another_thread() {
         let wakers: Vec<Waker> = (0..100)
             .map(|_| Steered::spawn(&runtime).waker(&runtime))
             .collect();
-        assert!(runtime.shutdown(LONG).is_clean());
+        assert!(runtime.shutdown_now(LONG).is_clean());
         std::thread::spawn(move || {
             for waker in wakers {
                 waker.wake_by_ref();
@@ -156,7 +156,7 @@ fn f3_a_handle_polled_after_its_runtime_is_gone_wakes_and_yields() {
         let waker = hostile.waker();
         let mut handle = Steered::spawn(&runtime).handle;
         assert!(poll_with(&mut handle, &waker).is_pending());
-        assert!(runtime.shutdown(LONG).is_clean());
+        assert!(runtime.shutdown_now(LONG).is_clean());
         assert_eq!(hostile.wakes(), 1);
         let Poll::Ready(outcome) = poll_with(&mut handle, &waker) else {
             panic!("the task is gone")
@@ -181,7 +181,7 @@ fn f3_forgotten_wakers_cost_memory_and_nothing_else() {
         task.end.store(true, Ordering::SeqCst);
         waker.wake();
         assert_eq!(runtime.block_on(task.handle).unwrap(), 42);
-        assert!(runtime.shutdown(LONG).is_clean());
+        assert!(runtime.shutdown_now(LONG).is_clean());
     });
 }
 
@@ -288,7 +288,7 @@ fn f3_a_future_that_wakes_itself_in_its_drop_is_dropped_once() {
             })
             .await;
         }));
-        assert!(runtime.shutdown(LONG).is_clean());
+        assert!(runtime.shutdown_now(LONG).is_clean());
         assert_eq!(drops.load(Ordering::SeqCst), 3);
     });
 }

@@ -2,3 +2,9 @@
 
 #[cfg(feature = "hyper")]
 pub mod hyper;
+
+#[cfg(feature = "log")]
+pub mod log;
+
+#[cfg(feature = "tracing")]
+pub mod tracing;

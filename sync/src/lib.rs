@@ -1,13 +1,14 @@
 //! Waiting, for any executor: the parts that the rest of lenio waits with.
 //!
 //! This crate knows no executor, no reactor and no clock; the other crates of lenio stand on it. Its modules, in the order in which
-//! they may import each other (each only what stands left of it; `wakers` is there in tests only): `primitive . contain . park .
-//! budget . wakers . wait . event . notify . semaphore . lock . rwlock . condvar . barrier . once . wait_group . stop . channel`.
+//! they may import each other (each only what stands left of it; `wakers` is there in tests only): `primitive . contain . registry .
+//! park . budget . wakers . wait . event . notify . semaphore . lock . rwlock . condvar . barrier . once . wait_group . stop . channel`.
 //!
 //! Beneath:
 //!
 //! - [`primitive`] is the one place that names std's or loom's atomics, locks and threads.
 //! - [`contain`] ends panics of foreign code.
+//! - [`registry`] keeps values in the order of their arrival.
 //! - [`park`] puts a thread to sleep and wakes it.
 //! - [`budget`] bounds what one poll of a task may do before it has to let others run.
 //! - [`wait`] holds the waiter list and the wake batch, and lets a thread wait for a future.
@@ -27,6 +28,8 @@
 pub mod primitive;
 
 pub mod contain;
+
+pub mod registry;
 
 pub mod park;
 

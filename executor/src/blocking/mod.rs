@@ -7,7 +7,7 @@
 mod queue;
 
 use crate::observe::LeftBehind;
-use crate::task::{self, JoinHandle, Owner, Refusal, Runnable};
+use crate::task::{self, JoinHandle, Owner, PlaceInTree, Ran, Refusal, Runnable, adopt_newborn};
 use lenio_sync::primitive::Mutex;
 use lenio_sync::primitive::plain::{AtomicU64, Ordering};
 use queue::{JobQueue, Offered};
@@ -29,6 +29,8 @@ pub(crate) struct BlockingPool {
     lister: Mutex<()>,
     /// For thread names.
     started: AtomicU64,
+    /// Jobs that a thread took and did not run, because they had been stopped.
+    dropped: AtomicU64,
 }
 
 /// A closure as a future: its one poll runs it.
@@ -56,6 +58,7 @@ impl BlockingPool {
             owner,
             lister: Mutex::new(()),
             started: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
         }
     }
 
@@ -63,7 +66,7 @@ impl BlockingPool {
     pub(crate) fn spawn<F, T>(
         &self,
         job: F,
-        name: Option<Box<str>>,
+        place: PlaceInTree,
         spawned_at: &'static Location<'static>,
         start_thread: impl FnOnce() -> io::Result<()>,
     ) -> JoinHandle<T>
@@ -71,12 +74,15 @@ impl BlockingPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        if self.owner.is_closed() {
+        if place.is_refused_by(&self.owner) {
             return JoinHandle::refused(Refusal::Stopping);
         }
         let owner = NonNull::from(&self.owner);
         // SAFETY: the pool is part of the runtime, which outlives every job that is not done: each thread of the pool holds it.
-        let spawned = unsafe { task::new_task(Job(Some(job)), owner, name, spawned_at) };
+        let spawned = unsafe { task::new_task(Job(Some(job)), owner, place.node, spawned_at) };
+        if let Some(parent) = &place.parent {
+            adopt_newborn(parent, &spawned.runnable);
+        }
         let lister = self.lister.lock();
         self.owner.list(&spawned.runnable);
         drop(lister);
@@ -103,10 +109,28 @@ impl BlockingPool {
         self.queue.next()
     }
 
+    /// Notes what became of a job.
+    pub(crate) fn note(&self, ran: &Ran) {
+        if matches!(ran, Ran::Cancelled) {
+            // ORDERING: Relaxed: a statistic.
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many jobs were taken and not run.
+    pub(crate) fn dropped(&self) -> usize {
+        // ORDERING: Relaxed: a statistic.
+        usize::try_from(self.dropped.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
     /// A job has been run.
     pub(crate) fn finished(&self) {
         self.queue.finished();
         self.owner.sweep_if_worth_it();
+    }
+
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
     }
 
     /// For thread names.

@@ -1,12 +1,14 @@
 //! Functions of the user that the runtime calls at certain moments.
 
-use crate::task::{TaskId, contain};
+use crate::task::{StopEvent, TaskId, Unobserved, contain};
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
 type Hook = Box<dyn Fn() + Send + Sync>;
 type StuckHook = Box<dyn Fn(&StuckTask) + Send + Sync>;
+type StopEventHook = Box<dyn Fn(&StopEvent) + Send + Sync>;
+type UnobservedHook = Box<dyn Fn(&Unobserved<'_>) + Send + Sync>;
 
 /// A task that has kept its worker in one poll for too long.
 ///
@@ -52,6 +54,8 @@ pub(crate) struct Hooks {
     pub(crate) park: Option<Hook>,
     pub(crate) unpark: Option<Hook>,
     pub(crate) stuck: Option<StuckHook>,
+    pub(crate) stop_event: Option<StopEventHook>,
+    pub(crate) unobserved: Option<UnobservedHook>,
 }
 
 impl Hooks {
@@ -59,6 +63,22 @@ impl Hooks {
     pub(crate) fn call(hook: &Option<Hook>) {
         if let Some(hook) = hook {
             contain(hook);
+        }
+    }
+
+    /// Without a hook of the user the event goes to the standard error: it means that something does not end as it should.
+    pub(crate) fn call_stop_event(&self, event: &StopEvent) {
+        match &self.stop_event {
+            Some(hook) => contain(|| hook(event)),
+            None => eprintln!("lenio: {event}"),
+        }
+    }
+
+    /// Without a hook of the user the failure goes to the standard error.
+    pub(crate) fn call_unobserved(&self, failure: &Unobserved<'_>) {
+        match &self.unobserved {
+            Some(hook) => contain(|| hook(failure)),
+            None => eprintln!("lenio: {failure}"),
         }
     }
 

@@ -33,7 +33,7 @@ impl LeftBehind {
 ///
 /// let runtime = lenio_executor::Runtime::builder().threads(1).build()?;
 /// runtime.spawn(std::future::pending::<()>());
-/// let report = runtime.shutdown(Duration::from_secs(5));
+/// let report = runtime.shutdown_now(Duration::from_secs(5));
 /// assert!(report.is_clean());
 /// assert_eq!(report.cancelled, 1);
 /// # Ok(())

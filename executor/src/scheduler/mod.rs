@@ -57,7 +57,7 @@ mod watch;
 mod worker;
 
 pub(crate) use current::{Context, current, with_worker, with_worker_of};
-pub(crate) use root::Root;
+pub(crate) use root::{Root, Seat};
 pub(crate) use shared::{Setup, Shared};
 pub(crate) use worker::Worker;
 

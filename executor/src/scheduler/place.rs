@@ -4,7 +4,7 @@
 use super::queue::{FarEnd, LocalQueue};
 use super::slot::LifoSlot;
 use crate::observe::{Counters, WorkerMetrics};
-use crate::task::{Owner, Runnable, TaskId};
+use crate::task::{Owner, Runnable};
 use lenio_sync::park::Parker;
 use lenio_sync::primitive::Mutex;
 use lenio_sync::primitive::plain::{AtomicPtr, AtomicU64, Ordering};
@@ -120,8 +120,10 @@ impl PollInProgress {
         let site = ptr::from_ref(runnable.spawned_at()).cast_mut();
         // ORDERING: Relaxed: as above.
         self.site.store(site, Ordering::Relaxed);
-        if let Some(name) = runnable.name() {
-            self.note_name(id, name);
+        if let Some(node) = runnable.header().node() {
+            if let Some(name) = node.name() {
+                self.note_name(id, name);
+            }
         }
         outer
     }
@@ -155,13 +157,6 @@ impl PollInProgress {
             site: unsafe { site.as_ref() },
             name: name.map(|(_, name)| name.clone()),
         })
-    }
-
-    /// The task that is being polled, asked by the worker itself.
-    pub(crate) fn task(&self) -> Option<TaskId> {
-        // ORDERING: Relaxed: read by the writer itself.
-        let id = self.id.load(Ordering::Relaxed);
-        (id != ROOT).then(|| TaskId::from_u64(id)).flatten()
     }
 
     pub(crate) fn start_root(&self) -> Outer {

@@ -1,9 +1,15 @@
 //! The future of a `block_on`, as its worker sees it: woken or not.
 
+use crate::context::chain::Chain;
+use crate::policy::StopPolicy;
+use crate::task::tree::{Kind, Node};
+use crate::task::{Home, RootSeat, TaskId, line};
 use lenio_sync::park::Parker;
 use lenio_sync::primitive::Mutex;
 use lenio_sync::primitive::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::panic::Location;
+use std::ptr;
+use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
 /// The waker of a root future: a flag, and the parker of the thread that polls it.
@@ -11,15 +17,70 @@ use std::task::{Wake, Waker};
 pub(crate) struct Root {
     woken: AtomicBool,
     parker: Mutex<Arc<Parker>>,
+    key: TaskId,
+    at: &'static Location<'static>,
+    chain: Chain,
+    /// The future's place in the task tree, made when it is first needed.
+    node: OnceLock<Arc<Node>>,
+}
+
+/// A root while it is polled, with what its node is made from.
+pub(crate) struct Seat<'r, F> {
+    pub(crate) root: &'r Arc<Root>,
+    pub(crate) home: F,
+}
+
+impl<F: Fn() -> Arc<dyn Home>> RootSeat for Seat<'_, F> {
+    fn node(&self) -> Option<&Arc<Node>> {
+        self.root.node.get()
+    }
+
+    fn node_or_new(&self) -> &Arc<Node> {
+        self.root.node.get_or_init(|| {
+            let home = (self.home)();
+            let policy: StopPolicy = home.policy();
+            let node = Node::new(
+                Kind::Task,
+                None,
+                None,
+                self.root.at,
+                policy,
+                self.root.chain.clone(),
+            );
+            node.bind_root(self.root.waker(), home);
+            node
+        })
+    }
+
+    fn chain(&self) -> &Chain {
+        &self.root.chain
+    }
+
+    fn key(&self) -> TaskId {
+        self.root.key
+    }
+
+    fn is_woken_by(&self, waker: &Waker) -> bool {
+        ptr::eq(waker.data(), Arc::as_ptr(self.root).cast())
+    }
 }
 
 impl Root {
     /// A root future that has to be polled, by the thread that sleeps at `parker`.
-    pub(crate) fn new(parker: Arc<Parker>) -> Arc<Self> {
+    pub(crate) fn new(parker: Arc<Parker>, at: &'static Location<'static>) -> Arc<Self> {
         Arc::new(Self {
             woken: AtomicBool::new(true),
             parker: Mutex::new(parker),
+            key: TaskId::next(),
+            at,
+            chain: line::current(),
+            node: OnceLock::new(),
         })
+    }
+
+    /// The future's place in the task tree, if it has one.
+    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
+        self.node.get()
     }
 
     /// Moves to another sleeping place. What was woken before stays woken.

@@ -12,14 +12,19 @@ use super::place::Place;
 use super::watch::Watch;
 use crate::blocking::BlockingPool;
 use crate::observe::{Hooks, LeftBehind, Metrics};
-use crate::task::{Owner, Runnable};
+use crate::policy::StopPolicy;
+use crate::task::tree::{Ask, Cascade, Node};
+use crate::task::{Home, Owner, Runnable, StopEvent, Unobserved, roots};
 use lenio_net::reactor::Reactor;
 use lenio_sync::park::{Interrupt, Parker};
 use lenio_sync::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
 use lenio_sync::primitive::{Condvar, Mutex};
-use lenio_time::{Alarm, Clock, Timers};
+use lenio_sync::stop::StopReason;
+use lenio_time::{Alarm, Clock, Instant, Timers};
 use std::collections::VecDeque;
 use std::io;
+use std::panic::Location;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -40,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) seed: u64,
     pub(crate) stuck_after: Option<Duration>,
+    pub(crate) policy: StopPolicy,
     /// Tasks that were spawned by threads that are no workers.
     pub(super) outside: Owner,
     /// Held while such a task is listed, so that closing the door and walking the list leave none out.
@@ -69,6 +75,7 @@ pub(crate) struct Setup {
     pub(crate) stuck_after: Option<Duration>,
     pub(crate) blocking_threads: usize,
     pub(crate) blocking_idle: Duration,
+    pub(crate) policy: StopPolicy,
 }
 
 /// Where tasks and blocking jobs go when they are woken; the first argument is the runtime.
@@ -112,6 +119,7 @@ impl Shared {
                 name: setup.name,
                 seed: setup.seed,
                 stuck_after: setup.stuck_after,
+                policy: setup.policy,
                 outside: owner(this, schedule.task),
                 outside_door: Mutex::new(()),
                 outside_timers: timers(),
@@ -233,20 +241,37 @@ impl Shared {
         self.idle.asleep() >= self.occupied.load(Ordering::Relaxed)
     }
 
-    /// Begins the shutdown: no task is accepted any more, every living one is asked to go. Returns how many were asked, blocking
-    /// jobs aside, and how many queued blocking jobs were cancelled. Never blocks; does nothing the second time.
-    pub(crate) fn stop(&self) -> (usize, usize) {
+    /// Begins a gentle shutdown: tasks without a parent are refused, every living task is asked to stop. Returns those that have no
+    /// parent, to be waited for.
+    pub(crate) fn stop_gently(&self, reason: &StopReason) -> Vec<Arc<Node>> {
+        let door = self.outside_door.lock();
+        let owners = || self.owners().chain([self.blocking.owner()]);
+        owners().for_each(Owner::refuse_roots);
+        drop(door);
+        let roots: Vec<Arc<Node>> = owners().flat_map(roots).collect();
+        for root in &roots {
+            // Whoever shuts down looks after the grace.
+            let mut cascade = Cascade::new(reason.clone()).without_grace();
+            cascade.begin(root, Ask::Stop);
+            cascade.finish();
+        }
+        roots
+    }
+
+    /// Begins the shutdown: no task is accepted any more, every living one is asked to go. Returns how many queued blocking jobs were
+    /// cancelled. Never blocks; does nothing the second time.
+    pub(crate) fn stop(&self) -> usize {
         // ORDERING: AcqRel: one caller wins; the Release pairs with the Acquire in `is_stopping`.
         if self.stopping.swap(true, Ordering::AcqRel) {
-            return (0, 0);
+            return 0;
         }
         let door = self.outside_door.lock();
         self.owners().for_each(Owner::close);
         drop(door);
         let queued = self.blocking.stop();
-        let asked = self.owners().map(Owner::cancel_all).sum();
+        self.owners().for_each(Owner::cancel_all);
         self.wake_everybody();
-        (asked, queued)
+        queued
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -363,5 +388,36 @@ impl Drop for Alive {
 /// until no task lives; and where a shutdown gives up, the runtime is leaked on purpose (`Runtime::drop`).
 fn owner(this: &Weak<Shared>, schedule: fn(*const (), Runnable)) -> Owner {
     // SAFETY: see above.
-    unsafe { Owner::new(schedule, this.as_ptr().cast()) }
+    unsafe { Owner::new(schedule, home, this.as_ptr().cast()) }
+}
+
+/// The runtime as its tasks see it. `shared` is the scheduler that their owner was made with.
+fn home(shared: *const ()) -> Option<Arc<dyn Home>> {
+    let shared = shared.cast::<Shared>();
+    // SAFETY: asked for a task that is not done, so its runtime is alive (see `owner`).
+    unsafe { Arc::increment_strong_count(shared) };
+    // SAFETY: the count was raised for this one.
+    Some(unsafe { Arc::from_raw(shared) })
+}
+
+impl Home for Shared {
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn run(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        drop(self.spawn_alone(future, Location::caller()));
+    }
+
+    fn report(&self, event: &StopEvent) {
+        self.hooks.call_stop_event(event);
+    }
+
+    fn report_unobserved(&self, failure: &Unobserved<'_>) {
+        self.hooks.call_unobserved(failure);
+    }
+
+    fn policy(&self) -> StopPolicy {
+        self.policy
+    }
 }

@@ -7,7 +7,11 @@
 use super::current::{Context, with_worker};
 use super::shared::{Schedule, Shared};
 use crate::observe::Hooks;
-use crate::task::{self, JoinHandle, Refusal, Runnable, contain};
+use crate::policy::SpawnUnder;
+use crate::task::{
+    self, Birth, Body, JoinHandle, PlaceInTree, Refusal, Runnable, adopt_newborn, contain, current,
+    line,
+};
 use lenio_sync::primitive::thread;
 use std::io;
 use std::panic::Location;
@@ -20,55 +24,124 @@ pub(super) const SCHEDULE: Schedule = Schedule {
 };
 
 impl Shared {
-    /// Makes a task and queues it, from whatever thread this is.
+    /// Makes a task and queues it, from whatever thread this is. The policy says whose child it is.
+    #[inline]
     pub(crate) fn spawn<F>(
         &self,
         future: F,
-        name: Option<Box<str>>,
         spawned_at: &'static Location<'static>,
     ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
+    {
+        if current::is_plain() && line::is_plain() && self.policy.spawn_under == SpawnUnder::Root {
+            self.spawn_alone(future, spawned_at)
+        } else {
+            self.spawn_at(future, &Birth::default(), spawned_at)
+        }
+    }
+
+    /// Makes a task without a node.
+    #[inline]
+    pub(crate) fn spawn_alone<F>(
+        &self,
+        future: F,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // SAFETY: the future is 'static.
+        unsafe { self.spawn_in(future, PlaceInTree::NONE, spawned_at) }
+    }
+
+    /// Makes a task where `birth` says.
+    pub(crate) fn spawn_at<F>(
+        &self,
+        future: F,
+        birth: &Birth<'_>,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Body + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let place = birth.place(&self.policy, spawned_at);
+        let deadline = birth.deadline.zip(place.node.clone());
+        // SAFETY: the future is 'static.
+        let handle = unsafe { self.spawn_in(future, place, spawned_at) };
+        if let Some((after, node)) = deadline {
+            node.set_deadline(after);
+        }
+        handle
+    }
+
+    /// Makes a task with this place in the tree.
+    ///
+    /// # Safety
+    ///
+    /// Nothing that the future or its output borrow goes before the task's node is closed.
+    #[inline(always)]
+    pub(crate) unsafe fn spawn_in<F>(
+        &self,
+        future: F,
+        place: PlaceInTree,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Body + Send,
+        F::Output: Send,
     {
         with_worker(|worker| match worker {
             Some(worker) if ptr::eq(&*worker.shared, self) => {
                 let owner = &worker.place().owner;
-                if owner.is_closed() {
+                if place.is_refused_by(owner) {
                     return JoinHandle::refused(Refusal::Stopping);
                 }
-                // SAFETY: see `owner`.
+                // SAFETY: see `owner`; the rest by contract.
                 let spawned =
-                    unsafe { task::new_task(future, NonNull::from(owner), name, spawned_at) };
+                    unsafe { task::new_task(future, NonNull::from(owner), place.node, spawned_at) };
                 owner.list(&spawned.runnable);
+                if let Some(parent) = &place.parent {
+                    adopt_newborn(parent, &spawned.runnable);
+                }
                 worker.woken(spawned.runnable);
                 spawned.handle
             }
-            _ => self.spawn_outside(future, name, spawned_at),
+            // SAFETY: passed on.
+            _ => unsafe { self.spawn_outside(future, place, spawned_at) },
         })
     }
 
-    fn spawn_outside<F>(
+    /// # Safety
+    ///
+    /// As [`spawn_in`](Self::spawn_in).
+    unsafe fn spawn_outside<F>(
         &self,
         future: F,
-        name: Option<Box<str>>,
+        place: PlaceInTree,
         spawned_at: &'static Location<'static>,
     ) -> JoinHandle<F::Output>
     where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
+        F: Body + Send,
+        F::Output: Send,
     {
         let door = self.outside_door.lock();
-        if self.outside.is_closed() {
+        if place.is_refused_by(&self.outside) {
             // The future's drop is user code: not under the lock.
             drop(door);
             return JoinHandle::refused(Refusal::Stopping);
         }
-        // SAFETY: see `owner`.
-        let spawned =
-            unsafe { task::new_task(future, NonNull::from(&self.outside), name, spawned_at) };
+        let owner = NonNull::from(&self.outside);
+        // SAFETY: see `owner`; the rest by contract.
+        let spawned = unsafe { task::new_task(future, owner, place.node, spawned_at) };
         self.outside.list(&spawned.runnable);
         drop(door);
+        if let Some(parent) = &place.parent {
+            adopt_newborn(parent, &spawned.runnable);
+        }
         self.inject(spawned.runnable);
         spawned.handle
     }
@@ -77,15 +150,21 @@ impl Shared {
     pub(crate) fn spawn_blocking<F, T>(
         self: &Arc<Self>,
         job: F,
-        name: Option<Box<str>>,
+        birth: &Birth<'_>,
         spawned_at: &'static Location<'static>,
     ) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let place = birth.place(&self.policy, spawned_at);
+        let deadline = birth.deadline.zip(place.node.clone());
         let start_thread = || start_blocking_thread(self);
-        self.blocking.spawn(job, name, spawned_at, start_thread)
+        let handle = self.blocking.spawn(job, place, spawned_at, start_thread);
+        if let Some((after, node)) = deadline {
+            node.set_deadline(after);
+        }
+        handle
     }
 }
 
@@ -128,8 +207,7 @@ fn start_blocking_thread(shared: &Arc<Shared>) -> io::Result<()> {
             Hooks::call(&shared.hooks.thread_start);
             let context = Context::enter(&shared);
             while let Some(job) = shared.blocking.next() {
-                // The verdict needs no action: a job finishes in its one poll.
-                contain(|| drop(job.run(None)));
+                contain(|| shared.blocking.note(&job.run(None)));
                 shared.blocking.finished();
             }
             drop(context);

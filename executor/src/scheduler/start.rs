@@ -1,11 +1,12 @@
 //! How a runtime comes to life: the only place where the scheduler starts threads.
 
-use super::current::Context;
+use super::current::{Context, current};
 use super::monitor::monitor;
 use super::shared::{Setup, Shared};
 use super::spawn::SCHEDULE;
 use super::worker::Worker;
 use crate::observe::Hooks;
+use crate::task::{Home, set_finder};
 use lenio_sync::primitive::thread;
 use std::io;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 impl Shared {
     /// Makes the runtime and starts its threads.
     pub(crate) fn start(setup: Setup) -> io::Result<Arc<Self>> {
+        set_finder(|| current().map(|shared| -> Arc<dyn Home> { shared }));
         let shared = Self::new(setup, SCHEDULE)?;
         if let Err(error) = shared.start_threads() {
             shared.stop();

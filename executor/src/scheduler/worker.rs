@@ -4,12 +4,12 @@ use super::choice::Choice;
 use super::idle::Idle;
 use super::place::Place;
 use super::queue::LocalQueue;
-use super::root::Root;
+use super::root::{Root, Seat};
 use super::shared::Shared;
 use super::{LIFO_PER_ROUND, MAINTENANCE, WORTH_A_WAKE_NS};
 use crate::context::hide;
 use crate::observe::Hooks;
-use crate::task::{Ran, Runnable};
+use crate::task::{Home, Ran, Runnable, current};
 use lenio_net::reactor::PreciseWaits;
 use lenio_sync::budget;
 use lenio_time::{Clock, Instant};
@@ -133,7 +133,7 @@ impl Worker {
             self.tick();
             if !had_its_turn && self.may_bypass() && root.take() {
                 had_its_turn = true;
-                if let Poll::Ready(output) = self.poll_root(future.as_mut(), &waker) {
+                if let Poll::Ready(output) = self.poll_root(future.as_mut(), root, &waker) {
                     return output;
                 }
                 continue;
@@ -179,6 +179,7 @@ impl Worker {
     fn poll_root<F: Future>(
         &self,
         future: std::pin::Pin<&mut F>,
+        root: &Arc<Root>,
         waker: &Waker,
     ) -> Poll<F::Output> {
         self.stop_searching();
@@ -191,7 +192,11 @@ impl Worker {
             paused.resume();
             progress.end(outer);
         }));
-        let polled = future.poll(&mut TaskContext::from_waker(waker));
+        let seat = Seat {
+            root,
+            home: || -> Arc<dyn Home> { self.shared.clone() },
+        };
+        let polled = current::with_root(&seat, || future.poll(&mut TaskContext::from_waker(waker)));
         drop(restore);
         self.place().counters.polls.add(1);
         self.share();

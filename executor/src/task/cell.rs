@@ -14,31 +14,36 @@
 //! | `DONE`, handle had interest at that moment | outcome until taken | the handle |
 //! | `DONE` otherwise | outcome, dropped at once | the finisher |
 
+use super::body::Body;
 use super::error::JoinError;
-use super::header::{Base, Extension, Header, JoinerSlot, VTable};
+use super::header::{Base, Header, JoinerSlot, Polled, VTable};
 use super::id::TaskId;
 use super::join::JoinHandle;
 use super::owned::Owner;
 use super::runnable::Runnable;
 use super::state::State;
+use super::tree::Node;
+use super::tree_link;
 use super::{contain, drop_payload, memory, waker};
 use lenio_sync::primitive::UnsafeCell;
-use lenio_sync::primitive::atomic::{AtomicPtr, AtomicU32};
+use lenio_sync::primitive::atomic::AtomicPtr;
+use lenio_sync::primitive::plain::AtomicBool;
 use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A whole task.
 #[repr(C)]
-struct Cell<F: Future> {
+struct Cell<F: Body> {
     base: Base,
     stage: UnsafeCell<Stage<F>>,
 }
 
-union Stage<F: Future> {
+union Stage<F: Body> {
     future: ManuallyDrop<F>,
     outcome: ManuallyDrop<Result<F::Output, JoinError>>,
 }
@@ -59,15 +64,15 @@ pub(crate) struct Spawned<T> {
 pub(crate) unsafe fn new_task<F>(
     future: F,
     owner: NonNull<Owner>,
-    name: Option<Box<str>>,
+    node: Option<Arc<Node>>,
     spawned_at: &'static Location<'static>,
 ) -> Spawned<F::Output>
 where
-    F: Future + Send,
+    F: Body + Send,
     F::Output: Send,
 {
     // SAFETY: the future is Send, so it may be polled and dropped on any thread; the rest is passed on.
-    unsafe { new_local(future, owner, name, spawned_at) }
+    unsafe { new_local(future, owner, node, spawned_at) }
 }
 
 /// Makes a task that must be polled, and its future dropped, on the thread that it was made on.
@@ -76,27 +81,28 @@ where
 ///
 /// 1. `owner` stays alive until every task of its is done.
 /// 2. The runnable is used (run or dropped) only on a thread on which the future may be used.
-pub(crate) unsafe fn new_local<F: Future>(
+pub(crate) unsafe fn new_local<F: Body>(
     future: F,
     owner: NonNull<Owner>,
-    name: Option<Box<str>>,
+    node: Option<Arc<Node>>,
     spawned_at: &'static Location<'static>,
 ) -> Spawned<F::Output> {
-    let extension = match name {
-        None => ptr::null_mut(),
-        Some(name) => Box::into_raw(Box::new(Extension { name })),
+    let id = node.as_ref().and_then(|node| node.id());
+    let state = match &node {
+        None => State::new(),
+        Some(_) => State::born_in_tree(),
     };
     let cell = Cell {
         base: Base {
             header: Header {
-                state: State::new(),
+                state,
                 vtable: &VTables::<F>::VTABLE,
                 next: AtomicPtr::new(ptr::null_mut()),
                 owner: owner.cast(),
-                extension,
+                node: AtomicPtr::new(ptr::null_mut()),
                 spawned_at,
-                id: TaskId::next(),
-                stop: AtomicU32::new(0),
+                id: id.unwrap_or_else(TaskId::next),
+                polled: AtomicBool::new(false),
             },
             owned_next: AtomicPtr::new(ptr::null_mut()),
             joiner: JoinerSlot::new(),
@@ -110,16 +116,20 @@ pub(crate) unsafe fn new_local<F: Future>(
     unsafe { place.write(cell) };
     // The header is the first field (repr(C)); the pointer keeps the provenance of the whole cell.
     let task = place.cast::<Header>();
-    // SAFETY: `State::new` says SCHEDULED: the right to poll exists and is ours.
+    if let Some(node) = node {
+        // SAFETY: the task is ours alone so far.
+        unsafe { tree_link::attach_newborn(task, node) };
+    }
+    // SAFETY: a newborn is SCHEDULED: the right to poll exists and is ours.
     let runnable = unsafe { Runnable::from_raw(task) };
-    // SAFETY: `State::new` counts the handle's reference and its interest, and the outcome has the type F::Output.
+    // SAFETY: a newborn's state counts the handle's reference and its interest, and the outcome has the type F::Output.
     let handle = unsafe { JoinHandle::from_raw(task) };
     Spawned { runnable, handle }
 }
 
 struct VTables<F>(std::marker::PhantomData<F>);
 
-impl<F: Future> VTables<F> {
+impl<F: Body> VTables<F> {
     const VTABLE: VTable = VTable {
         poll: poll::<F>,
         cancel: cancel::<F>,
@@ -132,16 +142,16 @@ impl<F: Future> VTables<F> {
 /// # Safety
 ///
 /// `task` is the header of a live `Cell<F>`.
-unsafe fn cell<'a, F: Future>(task: NonNull<Header>) -> &'a Cell<F> {
+unsafe fn cell<'a, F: Body>(task: NonNull<Header>) -> &'a Cell<F> {
     // SAFETY: the header is the first field of the cell (repr(C)); the rest by contract.
     unsafe { task.cast::<Cell<F>>().as_ref() }
 }
 
-impl<F: Future> Cell<F> {
+impl<F: Body> Cell<F> {
     /// # Safety
     ///
     /// The stage is the future and belongs to the caller.
-    unsafe fn poll_future(&self, cx: &mut Context<'_>) -> Poll<F::Output> {
+    unsafe fn poll_future(&self, cx: &mut Context<'_>) -> Poll<Result<F::Output, JoinError>> {
         self.stage.with_mut(|stage| {
             // SAFETY: nobody else touches the stage, by contract.
             let stage = unsafe { &mut *stage };
@@ -197,7 +207,7 @@ impl<F: Future> Cell<F> {
 /// # Safety
 ///
 /// As [`VTable::poll`].
-unsafe fn poll<F: Future>(task: NonNull<Header>) -> bool {
+unsafe fn poll<F: Body>(task: NonNull<Header>) -> Polled {
     // SAFETY: RUNNING keeps the cell alive.
     let cell = unsafe { cell::<F>(task) };
     // SAFETY: RUNNING is held for as long as the waker is used.
@@ -206,9 +216,10 @@ unsafe fn poll<F: Future>(task: NonNull<Header>) -> bool {
     // SAFETY: RUNNING makes the stage ours, and before DONE it is the future.
     let polled = catch_unwind(AssertUnwindSafe(|| unsafe { cell.poll_future(&mut cx) }));
     let outcome = match polled {
-        Ok(Poll::Pending) => return false,
-        Ok(Poll::Ready(output)) => Ok(output),
-        Err(payload) => Err(JoinError::panicked(cell.base.header.id, payload)),
+        Ok(Poll::Pending) => return Polled::Pending,
+        Ok(Poll::Ready(outcome)) => outcome,
+        // SAFETY: RUNNING keeps the task alive.
+        Err(payload) => Err(unsafe { tree_link::panicked(task, payload) }),
     };
     // SAFETY: as above.
     let dropped = unsafe { cell.drop_future() };
@@ -217,29 +228,34 @@ unsafe fn poll<F: Future>(task: NonNull<Header>) -> bool {
         (Ok(output), Err(payload)) => {
             // The future failed while it was torn down: that is the task's outcome. Its output goes first, and in peace.
             contain(move || drop(output));
-            Err(JoinError::panicked(cell.base.header.id, payload))
+            // SAFETY: as above.
+            Err(unsafe { tree_link::panicked(task, payload) })
         }
         (Err(first), Err(second)) => {
             drop_payload(second);
             Err(first)
         }
     };
+    let polled = match outcome {
+        Ok(_) => Polled::Finished,
+        Err(_) => Polled::Failed,
+    };
     // SAFETY: the stage is ours, and empty since `drop_future`.
     unsafe { cell.put_outcome(outcome) };
-    true
+    polled
 }
 
 /// # Safety
 ///
 /// As [`VTable::cancel`].
-unsafe fn cancel<F: Future>(task: NonNull<Header>) {
+unsafe fn cancel<F: Body>(task: NonNull<Header>, error: JoinError) {
     // SAFETY: RUNNING keeps the cell alive.
     let cell = unsafe { cell::<F>(task) };
-    let id = cell.base.header.id;
-    // SAFETY: RUNNING makes the stage ours, and before DONE it is the future.
+    // SAFETY: RUNNING makes the stage ours, and it is the future, by contract.
     let error = match unsafe { cell.drop_future() } {
-        Ok(()) => JoinError::cancelled(id),
-        Err(payload) => JoinError::panicked(id, payload),
+        Ok(()) => error,
+        // SAFETY: RUNNING keeps the task alive.
+        Err(payload) => unsafe { tree_link::panicked(task, payload) },
     };
     // SAFETY: the stage is ours, and empty since `drop_future`.
     unsafe { cell.put_outcome(Err(error)) };
@@ -248,7 +264,7 @@ unsafe fn cancel<F: Future>(task: NonNull<Header>) {
 /// # Safety
 ///
 /// As [`VTable::take_output`].
-unsafe fn take_output<F: Future>(task: NonNull<Header>, to: *mut ()) {
+unsafe fn take_output<F: Body>(task: NonNull<Header>, to: *mut ()) {
     // SAFETY: whoever owns the output holds a reference.
     let cell = unsafe { cell::<F>(task) };
     // SAFETY: the output is the caller's.
@@ -260,29 +276,29 @@ unsafe fn take_output<F: Future>(task: NonNull<Header>, to: *mut ()) {
 /// # Safety
 ///
 /// As [`VTable::drop_output`].
-unsafe fn drop_output<F: Future>(task: NonNull<Header>) {
+unsafe fn drop_output<F: Body>(task: NonNull<Header>) -> Option<JoinError> {
     // SAFETY: whoever owns the output holds a reference.
     let cell = unsafe { cell::<F>(task) };
     // SAFETY: the output is the caller's.
     let outcome = unsafe { cell.take_outcome() };
     match outcome {
-        Ok(output) if std::mem::needs_drop::<F::Output>() => contain(move || drop(output)),
-        Ok(_) => {}
-        Err(error) => contain(move || drop(error)),
+        Ok(output) => {
+            if std::mem::needs_drop::<F::Output>() {
+                contain(move || drop(output));
+            }
+            None
+        }
+        Err(error) => Some(error),
     }
 }
 
 /// # Safety
 ///
 /// As [`VTable::free`].
-unsafe fn free_cell<F: Future>(task: NonNull<Header>) {
+unsafe fn free_cell<F: Body>(task: NonNull<Header>) {
     let place = task.cast::<Cell<F>>();
-    // SAFETY: nobody else is left, so the cell may still be read here.
-    let extension = unsafe { task.as_ref() }.extension;
-    if !extension.is_null() {
-        // SAFETY: made by `Box::into_raw` in `new_local`, freed only here.
-        drop(unsafe { Box::from_raw(extension) });
-    }
+    // SAFETY: nobody else is left.
+    unsafe { tree_link::detach_dead(task) };
     if cfg!(lenio_loom) {
         // Loom's atomics own memory; std's do not, and nothing else in a finished cell needs dropping: the stage is a union.
         // SAFETY: nobody else is left, and the cell is not used again.

@@ -1,6 +1,8 @@
 //! Why a task has no output.
 
 use super::id::TaskId;
+use crate::context::chain::Chain;
+use lenio_sync::stop::StopReason;
 use std::any::Any;
 use std::fmt;
 use std::sync::Mutex;
@@ -24,39 +26,93 @@ pub struct JoinError(Box<Inner>);
 struct Inner {
     id: Option<TaskId>,
     kind: Kind,
+    throughline: Chain,
 }
 
 enum Kind {
-    Cancelled,
+    /// With the reason, if somebody gave one.
+    Cancelled(Option<StopReason>),
+    /// Before its first poll.
+    Stopped(StopReason),
+    /// A scope has taken the error.
+    Failed,
+    /// The task waits for itself.
+    WouldDeadlock,
     /// With the reason.
     Refused(&'static str),
     /// The lock makes the error Sync, as users of error types expect; it is never contended.
     Panicked(Mutex<Box<dyn Any + Send>>),
+    /// The same, but a scope has taken the payload and left the message.
+    PanicTaken(Mutex<Box<dyn Any + Send>>),
 }
 
 impl JoinError {
     #[cold]
-    pub(crate) fn cancelled(id: TaskId) -> Self {
+    pub(crate) fn cancelled(id: Option<TaskId>, reason: Option<StopReason>) -> Self {
+        Self::new(id, Kind::Cancelled(reason))
+    }
+
+    #[cold]
+    pub(crate) fn stopped(id: Option<TaskId>, reason: Option<StopReason>) -> Self {
+        Self::new(
+            id,
+            match reason {
+                Some(reason) => Kind::Stopped(reason),
+                None => Kind::Cancelled(None),
+            },
+        )
+    }
+
+    #[cold]
+    pub(crate) fn failed(id: Option<TaskId>) -> Self {
+        Self::new(id, Kind::Failed)
+    }
+
+    #[cold]
+    pub(crate) fn would_deadlock(id: TaskId) -> Self {
+        Self::new(Some(id), Kind::WouldDeadlock)
+    }
+
+    fn new(id: Option<TaskId>, kind: Kind) -> Self {
         Self(Box::new(Inner {
-            id: Some(id),
-            kind: Kind::Cancelled,
+            id,
+            kind,
+            throughline: Chain::empty(),
         }))
     }
 
     #[cold]
     pub(crate) fn refused(why: &'static str) -> Self {
-        Self(Box::new(Inner {
-            id: None,
-            kind: Kind::Refused(why),
-        }))
+        Self::new(None, Kind::Refused(why))
     }
 
     #[cold]
     pub(crate) fn panicked(id: TaskId, payload: Box<dyn Any + Send>) -> Self {
-        Self(Box::new(Inner {
-            id: Some(id),
-            kind: Kind::Panicked(Mutex::new(payload)),
-        }))
+        Self::new(Some(id), Kind::Panicked(Mutex::new(payload)))
+    }
+
+    /// The same, for a task whose panic a scope has taken.
+    pub(crate) fn taken(mut self) -> Self {
+        self.0.kind = match self.0.kind {
+            Kind::Panicked(payload) => Kind::PanicTaken(payload),
+            kind => kind,
+        };
+        self
+    }
+
+    pub(crate) fn with_throughline(mut self, throughline: Chain) -> Self {
+        self.0.throughline = throughline;
+        self
+    }
+
+    /// On whose behalf the task ran where it panicked; empty for all other errors.
+    pub fn throughline(&self) -> &Chain {
+        &self.0.throughline
+    }
+
+    /// Whether this is a failure that somebody has to hear of, and nobody has.
+    pub(crate) fn is_unobserved_failure(&self) -> bool {
+        matches!(self.0.kind, Kind::Panicked(_))
     }
 
     /// The task that this is about; `None` if the task was refused and never existed.
@@ -64,9 +120,34 @@ impl JoinError {
         self.0.id
     }
 
-    /// Whether the task's future was dropped before it finished: by [`cancel`](super::JoinHandle::cancel) or by a shutdown.
+    /// Whether the task's future was dropped before it finished: by [`cancel`](super::JoinHandle::cancel), at the end of its grace, or
+    /// by a shutdown.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0.kind, Kind::Cancelled)
+        matches!(self.0.kind, Kind::Cancelled(_))
+    }
+
+    /// Whether the task was stopped before its first poll, so that nothing of it ever ran.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.0.kind, Kind::Stopped(_))
+    }
+
+    /// Whether the task ended with an error that its scope has taken.
+    pub fn is_failed(&self) -> bool {
+        matches!(self.0.kind, Kind::Failed)
+    }
+
+    /// Whether the task would have waited for itself.
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self.0.kind, Kind::WouldDeadlock)
+    }
+
+    /// Why the task was stopped or cancelled, if it was and somebody gave a reason.
+    pub fn reason(&self) -> Option<&StopReason> {
+        match &self.0.kind {
+            Kind::Stopped(reason) => Some(reason),
+            Kind::Cancelled(reason) => reason.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether the task was not accepted: its runtime is shutting down, or `spawn_local` was called outside of a local set.
@@ -76,23 +157,20 @@ impl JoinError {
 
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(self.0.kind, Kind::Panicked(_))
+        matches!(self.0.kind, Kind::Panicked(_) | Kind::PanicTaken(_))
     }
 
-    /// The payload of the panic.
+    /// The payload of the panic. If a scope has taken it, a message that says the same.
     ///
     /// # Errors
     ///
     /// Gives the error back if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self.0.kind {
-            Kind::Panicked(payload) => Ok(payload
+            Kind::Panicked(payload) | Kind::PanicTaken(payload) => Ok(payload
                 .into_inner()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)),
-            kind => Err(Self(Box::new(Inner {
-                id: self.0.id,
-                kind,
-            }))),
+            kind => Err(Self::new(self.0.id, kind).with_throughline(self.0.throughline)),
         }
     }
 
@@ -110,12 +188,17 @@ impl JoinError {
     }
 
     fn message(&self) -> Option<String> {
-        let Kind::Panicked(payload) = &self.0.kind else {
+        let (Kind::Panicked(payload) | Kind::PanicTaken(payload)) = &self.0.kind else {
             return None;
         };
         let payload = payload
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Self::message_of(&**payload)
+    }
+
+    /// What a panic said.
+    pub(crate) fn message_of(payload: &(dyn Any + Send)) -> Option<String> {
         let text = payload.downcast_ref::<&str>().copied();
         text.map(str::to_owned)
             .or_else(|| payload.downcast_ref::<String>().cloned())
@@ -129,11 +212,26 @@ impl fmt::Display for JoinError {
             None => write!(f, "task ")?,
         }
         match (&self.0.kind, self.message()) {
-            (Kind::Cancelled, _) => f.write_str("was cancelled"),
+            (Kind::Cancelled(reason), _) => with_reason(f, "was cancelled", reason.as_ref()),
+            (Kind::Stopped(reason), _) => {
+                with_reason(f, "was stopped before it began", Some(reason))
+            }
+            (Kind::Failed, _) => f.write_str("failed, and its scope has the error"),
+            (Kind::WouldDeadlock, _) => f.write_str("would wait for itself"),
             (Kind::Refused(why), _) => write!(f, "was refused: {why}"),
-            (Kind::Panicked(_), Some(message)) => write!(f, "panicked: {message}"),
-            (Kind::Panicked(_), None) => f.write_str("panicked"),
+            (Kind::Panicked(_) | Kind::PanicTaken(_), Some(message)) => {
+                write!(f, "panicked: {message}")
+            }
+            (Kind::Panicked(_) | Kind::PanicTaken(_), None) => f.write_str("panicked"),
         }
+    }
+}
+
+fn with_reason(f: &mut fmt::Formatter<'_>, what: &str, reason: Option<&StopReason>) -> fmt::Result {
+    f.write_str(what)?;
+    match reason.and_then(StopReason::message) {
+        Some(message) => write!(f, ": {message}"),
+        None => Ok(()),
     }
 }
 

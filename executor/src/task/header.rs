@@ -9,29 +9,40 @@
 //! | `state` | anybody with a reference | always |
 //! | `vtable`, `owner`, `spawned_at`, `id` | anybody with a reference | read only, set at birth |
 //! | `next` | whoever holds the runnable, and the injector while it holds it | while `SCHEDULED` and queued |
-//! | `stop` | reserved for the task tree | 0 until then |
-//! | `extension` | set at birth, read by anybody with a reference, freed with the cell | always |
+//! | `polled` | whoever holds `RUNNING` | |
+//! | `node` | set once, at birth or by whoever makes the node; read by anybody with a reference; freed with the cell | see `TREE` in [`State`] |
 //! | `owned_next` | the owner's list, under its rules (see `owned`) | while listed |
 //! | `joiner` | the handle, or the finisher: see `JOIN_WAKER` in [`State`] | |
 
+use super::error::JoinError;
 use super::id::TaskId;
 use super::state::State;
-use lenio_sync::primitive::atomic::{AtomicPtr, AtomicU32};
+use lenio_sync::primitive::atomic::AtomicPtr;
+use lenio_sync::primitive::plain::{AtomicBool, Ordering as PlainOrdering};
 use std::panic::Location;
 use std::ptr::NonNull;
 
 /// What differs from future to future, as functions on the untyped cell.
 pub(super) struct VTable {
-    /// Polls the future; true: it has finished and the outcome is stored. The caller holds `RUNNING`.
-    pub(super) poll: unsafe fn(NonNull<Header>) -> bool,
-    /// Drops the future and stores the outcome "cancelled". The caller holds `RUNNING`.
-    pub(super) cancel: unsafe fn(NonNull<Header>),
+    /// Polls the future. Unless it is pending the outcome is stored. The caller holds `RUNNING`, and the stage is the future.
+    pub(super) poll: unsafe fn(NonNull<Header>) -> Polled,
+    /// Drops the future and stores this error as the outcome. The caller holds `RUNNING`, and the stage is the future.
+    pub(super) cancel: unsafe fn(NonNull<Header>, JoinError),
     /// Moves the outcome to `*mut Result<T, JoinError>`. The caller owns the output.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
-    /// Drops the outcome in place; a panic of its drop is caught. The caller owns the output.
-    pub(super) drop_output: unsafe fn(NonNull<Header>),
+    /// Drops the outcome in place; a panic of its drop is caught. A failure that it was is returned. The caller owns the output.
+    pub(super) drop_output: unsafe fn(NonNull<Header>) -> Option<JoinError>,
     /// Frees the memory. The caller held the last reference; future and outcome are gone.
     pub(super) free: unsafe fn(NonNull<Header>),
+}
+
+/// What a poll of the future came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Polled {
+    Pending,
+    Finished,
+    Failed,
 }
 
 /// The first 64 bytes of a task cell.
@@ -43,17 +54,12 @@ pub(crate) struct Header {
     pub(crate) next: AtomicPtr<Header>,
     /// The `Owner`. Untyped here, because the owner's list is made of headers.
     pub(super) owner: NonNull<()>,
-    pub(super) extension: *mut Extension,
+    /// The node in the tree: an `Arc` as a pointer, or null. Untyped here, because nodes point to headers.
+    pub(super) node: AtomicPtr<()>,
     pub(super) spawned_at: &'static Location<'static>,
     pub(super) id: TaskId,
-    /// The stop word of the task tree. Reserved: nothing asks a task to stop yet.
-    pub(super) stop: AtomicU32,
-}
-
-/// What a task carries only if somebody asked for it.
-#[derive(Debug)]
-pub(crate) struct Extension {
-    pub(crate) name: Box<str>,
+    /// Whether the body has ever been polled.
+    pub(super) polled: AtomicBool,
 }
 
 /// Everything in front of the future.
@@ -84,11 +90,31 @@ impl Header {
         self.spawned_at
     }
 
-    pub(crate) fn name(&self) -> Option<&str> {
-        let extension = NonNull::new(self.extension)?;
-        // SAFETY: set at birth from a Box and freed only together with this header.
-        let extension = unsafe { extension.as_ref() };
-        Some(&extension.name)
+    /// Notes that the body is polled. The caller holds `RUNNING`.
+    #[inline(always)]
+    pub(super) fn note_poll(&self) {
+        // ORDERING: Relaxed: `RUNNING` orders it.
+        self.polled.store(true, PlainOrdering::Relaxed);
+    }
+
+    /// Whether the body has ever been polled. The caller holds `RUNNING`.
+    pub(super) fn was_polled(&self) -> bool {
+        // ORDERING: Relaxed: `RUNNING` orders it.
+        self.polled.load(PlainOrdering::Relaxed)
+    }
+
+    /// Whether the task is queued, being polled, or idle, in that order of precedence reversed: for people.
+    pub(crate) fn is_running(&self) -> bool {
+        self.state.is_running()
+    }
+
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.state.is_scheduled()
+    }
+
+    /// Whether the outcome is fixed.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state.is_done()
     }
 }
 

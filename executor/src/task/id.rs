@@ -31,7 +31,7 @@ impl TaskId {
     /// What the handle of a task that never existed reports.
     pub(super) const NONE: Self = Self(NonZeroU64::MAX);
 
-    pub(super) fn next() -> Self {
+    pub(crate) fn next() -> Self {
         let (mut next, mut end) = MINE.get();
         if next == end {
             // ORDERING: Relaxed: only uniqueness matters. At 2^54 blocks the counter cannot wrap in the life of a machine.

@@ -5,12 +5,17 @@
 //! Waiting for a task's outcome.
 
 use super::contain;
+use super::current;
 use super::error::JoinError;
+use super::event::{TaskInfo, Unobserved};
 use super::header::{Base, Header, drop_reference};
+use super::home::report_elsewhere;
 use super::id::TaskId;
 use super::runnable::Runnable;
 use super::state::Wake;
+use super::tree_link::{NodeOf, node_or_new};
 use lenio_sync::budget;
+use lenio_sync::stop::{StopKind, StopReason};
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -85,10 +90,11 @@ impl<T> JoinHandle<T> {
         self.task().map(|task| unsafe { task.as_ref() })
     }
 
-    /// Asks for the task's future to be dropped at its next suspension point.
+    /// Asks for the task's future to be dropped at its next suspension point, after everything below it.
     ///
     /// The task's `Drop` code runs on a worker, after this call has returned. If the task finishes first, its output counts; else the
-    /// handle yields an error for which [`JoinError::is_cancelled`] holds. Never blocks; calling it again changes nothing.
+    /// handle yields an error for which [`JoinError::is_cancelled`] holds. Never blocks; calling it again changes nothing. To ask the
+    /// task to finish by itself use [`stop`](Self::stop).
     ///
     /// A job of [`spawn_blocking`](crate::spawn_blocking) that has begun cannot be cancelled; one that waits in the queue never runs.
     ///
@@ -101,13 +107,28 @@ impl<T> JoinHandle<T> {
     ///     assert!(task.await.unwrap_err().is_cancelled());
     /// });
     /// ```
+    #[track_caller]
     pub fn cancel(&self) {
         let Some(task) = self.task() else { return };
         // SAFETY: the handle holds a reference.
-        if unsafe { task.as_ref() }.state.cancel() == Wake::Submit {
+        let header = unsafe { task.as_ref() };
+        if let Some(node) = header.node() {
+            node.cancel(StopReason::new(StopKind::Requested));
+        } else if header.state.cancel() == Wake::Submit {
             // SAFETY: the verdict is the right to poll.
             unsafe { Runnable::from_raw(task) }.submit();
         }
+    }
+
+    /// The node of the task, made if need be. `None` if there never was a task.
+    pub(super) fn node_or_new(&self) -> Option<NodeOf<'_>> {
+        // SAFETY: the handle holds a reference.
+        self.task().map(|task| unsafe { node_or_new(task) })
+    }
+
+    /// The node of the task, if it has one.
+    pub(super) fn node(&self) -> Option<NodeOf<'_>> {
+        self.header().and_then(Header::node)
     }
 
     /// Whether the outcome is there: awaiting the handle would return at once.
@@ -173,7 +194,15 @@ impl<T> JoinHandle<T> {
         }
         // SAFETY: the handle holds a reference until `take` gives it up.
         let base = unsafe { Header::base(task) };
-        if base.header.state.is_done() || Self::leave_waker(base, cx.waker()) {
+        if base.header.state.is_done() {
+            return Poll::Ready(self.take(task));
+        }
+        if current::is(task) {
+            // It would wait for ever. The task runs on; its handle is used up.
+            let error = JoinError::would_deadlock(base.header.id);
+            return Poll::Ready(Err(error));
+        }
+        if Self::leave_waker(base, cx.waker()) {
             return Poll::Ready(self.take(task));
         }
         Poll::Pending
@@ -221,11 +250,32 @@ impl<T> Drop for JoinHandle<T> {
         }
         if verdict.drop_output {
             // SAFETY: the verdict makes the output ours, and it was not taken (`self.task` would be None).
-            unsafe { (base.header.vtable.drop_output)(task) };
+            if let Some(error) = unsafe { (base.header.vtable.drop_output)(task) } {
+                unobserved(base, error);
+            }
         }
         // SAFETY: the handle's reference.
         unsafe { drop_reference(task) };
     }
+}
+
+/// The task failed before its handle was dropped without a look at the outcome.
+///
+/// The runtime may be gone by now, and its hook with it: the failure goes to the standard error, unless the current runtime takes it.
+#[cold]
+fn unobserved(base: &Base, error: JoinError) {
+    if error.is_unobserved_failure() {
+        let task = match base.header.node() {
+            Some(node) => node.info(),
+            None => TaskInfo::of_plain(base.header.id, base.header.spawned_at),
+        };
+        let failure = Unobserved {
+            task,
+            error: &error,
+        };
+        contain(|| report_elsewhere(&failure));
+    }
+    contain(move || drop(error));
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {

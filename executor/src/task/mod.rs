@@ -11,13 +11,20 @@
 //! - `header` and `cell` are the untyped and the typed part of the memory.
 //! - `waker`, `runnable` and `join` are the three ways to hold a task: to wake it, to poll it, to wait for it. `run` is the polling.
 //! - `owned` is the list of the living.
+//! - `tree` is who belongs to whom; `tree_link` ties a task to its place in it, `current` says which task a thread polls.
 
+mod birth;
+mod body;
 mod cell;
+pub(crate) mod current;
 mod error;
+mod event;
 mod header;
+mod home;
 mod id;
 mod join;
 mod joiner;
+pub(crate) mod line;
 mod memory;
 #[cfg(all(test, lenio_loom))]
 mod models;
@@ -27,16 +34,27 @@ mod runnable;
 mod state;
 #[cfg(all(test, not(lenio_loom)))]
 mod state_model;
+mod stop_handle;
+pub(crate) mod tree;
+mod tree_link;
 mod waker;
 
+pub(crate) use birth::{Birth, PlaceInTree, Under};
+pub(crate) use body::Body;
 pub(crate) use cell::{new_local, new_task};
+pub(crate) use current::RootSeat;
 pub use error::JoinError;
+pub use event::{StopEvent, TaskInfo, Unobserved};
 pub(crate) use header::Header;
+pub(crate) use home::{Home, set_finder};
 pub use id::TaskId;
 pub use join::JoinHandle;
 pub(crate) use join::Refusal;
 pub(crate) use owned::Owner;
-pub(crate) use run::Ran;
+pub(crate) use run::{Ran, poll_inside};
 pub(crate) use runnable::Runnable;
+pub(crate) use stop_handle::reason;
+pub use stop_handle::{CancelOnDrop, JoinLinked, NotParent, StopHandle, StopOnDrop, StopOrigin};
+pub(crate) use tree_link::{adopt_newborn, roots};
 
 pub(crate) use lenio_sync::contain::{contain, drop_payload};

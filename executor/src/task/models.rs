@@ -28,7 +28,7 @@ impl Scheduler {
         Arc::new_cyclic(|this: &Weak<Self>| Self {
             queue: Mutex::new(VecDeque::new()),
             // SAFETY: as above.
-            owner: unsafe { Owner::new(schedule, this.as_ptr().cast()) },
+            owner: unsafe { Owner::new(schedule, |_| None, this.as_ptr().cast()) },
         })
     }
 

@@ -21,11 +21,20 @@
 //! | a listed task's memory | kept alive by the list's reference, given up by the sweeper | once it is retired |
 
 use super::header::{Base, Header, drop_reference, free};
+use super::home::Home;
 use super::runnable::Runnable;
 use super::state::Wake;
 use lenio_sync::primitive::Mutex;
-use lenio_sync::primitive::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use lenio_sync::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+/// Every task is accepted.
+const OPEN: u8 = 0;
+/// Tasks without a parent are refused.
+const NO_ROOTS: u8 = 1;
+/// Every task is refused.
+const CLOSED: u8 = 2;
 
 /// Dead tasks that a list may hold before a pass begins.
 const SWEEP_AT: usize = 64;
@@ -46,11 +55,13 @@ pub(crate) struct Owner {
     dead_elsewhere: AtomicUsize,
     /// Tasks that were swept. Written under `sweeping`.
     swept: AtomicUsize,
-    closed: AtomicBool,
+    /// `OPEN`, `NO_ROOTS` or `CLOSED`.
+    closed: AtomicU8,
     /// Whether a pass is under way. Written under `sweeping`.
     passing: AtomicBool,
     sweeping: Mutex<Pass>,
     schedule: fn(*const (), Runnable),
+    home: fn(*const ()) -> Option<Arc<dyn Home>>,
     scheduler: *const (),
 }
 
@@ -64,22 +75,27 @@ unsafe impl Send for Owner {}
 unsafe impl Sync for Owner {}
 
 impl Owner {
-    /// Makes an empty list whose tasks are queued by `schedule(scheduler, runnable)`.
+    /// Makes an empty list whose tasks are queued by `schedule(scheduler, runnable)`, and whose runtime is `home(scheduler)`.
     ///
     /// # Safety
     ///
-    /// `schedule` may be called with `scheduler` from any thread, for as long as a task of this owner is not done.
-    pub(crate) unsafe fn new(schedule: fn(*const (), Runnable), scheduler: *const ()) -> Self {
+    /// Both may be called with `scheduler` from any thread, for as long as a task of this owner is not done.
+    pub(crate) unsafe fn new(
+        schedule: fn(*const (), Runnable),
+        home: fn(*const ()) -> Option<Arc<dyn Home>>,
+        scheduler: *const (),
+    ) -> Self {
         Self {
             head: AtomicPtr::new(ptr::null_mut()),
             listed: AtomicUsize::new(0),
             dead_here: AtomicUsize::new(0),
             dead_elsewhere: AtomicUsize::new(0),
             swept: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
+            closed: AtomicU8::new(OPEN),
             passing: AtomicBool::new(false),
             sweeping: Mutex::new(Pass(None)),
             schedule,
+            home,
             scheduler,
         }
     }
@@ -92,6 +108,11 @@ impl Owner {
     pub(super) unsafe fn of<'a>(task: &Header) -> &'a Self {
         // SAFETY: every cell is made with an owner (`new_local`), which outlives its tasks.
         unsafe { task.owner.cast::<Self>().as_ref() }
+    }
+
+    /// The runtime behind it, if there is one.
+    pub(super) fn home(&self) -> Option<Arc<dyn Home>> {
+        (self.home)(self.scheduler)
     }
 
     pub(super) fn schedule(&self, runnable: Runnable) {
@@ -254,30 +275,51 @@ impl Owner {
         }
     }
 
+    /// Refuses further tasks that nobody is the parent of.
+    pub(crate) fn refuse_roots(&self) {
+        // ORDERING: Release pairs with the Acquire in `refuses_roots`. Closed stays closed.
+        self.closed.fetch_max(NO_ROOTS, Ordering::Release);
+    }
+
     /// Refuses further tasks. Tasks that are being listed at this moment are found by the next [`cancel_all`](Self::cancel_all) of
     /// the thread that lists them.
     pub(crate) fn close(&self) {
         // ORDERING: Release pairs with the Acquire in `is_closed`.
-        self.closed.store(true, Ordering::Release);
+        self.closed.store(CLOSED, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn refuses_roots(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `refuse_roots` and `close`.
+        self.closed.load(Ordering::Acquire) != OPEN
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `close`.
-        self.closed.load(Ordering::Acquire)
+        self.closed.load(Ordering::Acquire) == CLOSED
     }
 
-    /// Asks every living task to be dropped. Returns how many had not been asked before.
-    pub(crate) fn cancel_all(&self) -> usize {
+    /// Every task that is not done, each with a reference of its own that the caller gives up.
+    pub(super) fn living_tasks(&self) -> Vec<NonNull<Header>> {
+        let mut living = Vec::new();
+        self.walk(|task| {
+            // SAFETY: listed, hence alive for the duration of the call.
+            unsafe { task.as_ref() }.state.add_reference();
+            living.push(task);
+        });
+        living
+    }
+
+    /// Asks every living task to be dropped.
+    pub(crate) fn cancel_all(&self) {
         // Submitting runs scheduler code, so it waits until the walk is over.
         let mut submit = Vec::new();
-        let mut asked = 0;
         self.walk(|task| {
             // SAFETY: listed, hence alive for the duration of the call.
             let state = unsafe { &task.as_ref().state };
             if state.is_cancelled() {
                 return;
             }
-            asked += 1;
             if state.cancel() == Wake::Submit {
                 // SAFETY: the verdict is the right to poll.
                 submit.push(unsafe { Runnable::from_raw(task) });
@@ -286,7 +328,6 @@ impl Owner {
         for runnable in submit {
             runnable.submit();
         }
-        asked
     }
 
     /// How many listed tasks are not retired. Never too few once the owner is closed and nobody lists any more.

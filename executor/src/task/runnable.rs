@@ -39,7 +39,7 @@ impl Runnable {
         self.0
     }
 
-    pub(super) fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         // SAFETY: a task with a runnable is not done, hence alive.
         unsafe { self.0.as_ref() }
     }
@@ -50,10 +50,6 @@ impl Runnable {
 
     pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
         self.header().spawned_at
-    }
-
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.header().name()
     }
 }
 

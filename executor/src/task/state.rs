@@ -10,6 +10,7 @@
 //! | 3 | `JOIN_INTEREST` | a join handle exists; if it is set when `DONE` is set, the output belongs to the handle |
 //! | 4 | `JOIN_WAKER` | the waker slot is full and belongs to whoever finishes the task; clear: it belongs to the handle |
 //! | 5 | `CANCELLED` | the next poll drops the future instead of polling it; never cleared |
+//! | 6 | `TREE` | the task has a node in the tree, which decides what the next poll does; never cleared |
 //! | 8.. | references | holders of the memory: the wakers, the handle, and the owner's list until it sweeps the finished task out |
 //!
 //! Forbidden: `RUNNING` with `DONE`; `JOIN_WAKER` without `JOIN_INTEREST`. `SCHEDULED` with `DONE` is meaningless and ignored.
@@ -50,6 +51,7 @@ const DONE: u64 = 1 << 2;
 const JOIN_INTEREST: u64 = 1 << 3;
 const JOIN_WAKER: u64 = 1 << 4;
 const CANCELLED: u64 = 1 << 5;
+const TREE: u64 = 1 << 6;
 const REFERENCE: u64 = 1 << 8;
 
 /// References held at birth: by the join handle and by the owner's list.
@@ -67,6 +69,11 @@ pub(super) enum StartPoll {
     Poll,
     /// Drop the future and finish as cancelled.
     Cancel,
+    /// Ask the task's node what to do.
+    AskTree {
+        /// Whether a cancel was asked for that the node may not know of.
+        is_cancelled: bool,
+    },
 }
 
 /// What the poller must do after `Pending`.
@@ -124,10 +131,14 @@ impl State {
         // A sum instead of two bit operations: which bits are set is known, and an addition is one instruction where they are a loop.
         let before = self.0.fetch_add(RUNNING - SCHEDULED, Ordering::Acquire);
         debug_assert_eq!(before & (SCHEDULED | RUNNING | DONE), SCHEDULED);
-        if before & CANCELLED == 0 {
+        if before & (CANCELLED | TREE) == 0 {
             StartPoll::Poll
-        } else {
+        } else if before & TREE == 0 {
             StartPoll::Cancel
+        } else {
+            StartPoll::AskTree {
+                is_cancelled: before & CANCELLED != 0,
+            }
         }
     }
 
@@ -191,16 +202,72 @@ impl State {
         }
     }
 
-    /// The future is gone and its outcome stands in the stage.
+    /// The future is gone and its outcome stands in the stage. `None`, and nothing is done: the task has got a node meanwhile.
+    pub(super) fn finish_alone(&self) -> Option<Finish> {
+        // ORDERING: Acquire in the case of TREE pairs with the Release in `join_tree`: the node is visible. Else only a guess.
+        let mut before = self.0.load(Ordering::Acquire);
+        loop {
+            debug_assert_eq!(before & (RUNNING | DONE), RUNNING);
+            if before & TREE != 0 {
+                return None;
+            }
+            // ORDERING: AcqRel as in `finish`; Acquire on failure as above.
+            match self.0.compare_exchange_weak(
+                before,
+                before + DONE - RUNNING,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Some(Self::owed_at_end(before)),
+                Err(now) => before = now,
+            }
+        }
+    }
+
+    /// The future is gone, its outcome stands in the stage, and its node, if it has one, knows.
     pub(super) fn finish(&self) -> Finish {
         // ORDERING: Release publishes the outcome to the handle (`is_done`, `poll` of the handle). Acquire pairs with the Release in
         // `give_waker`: if JOIN_WAKER is set, the waker in the slot is visible.
         let before = self.0.fetch_add(DONE - RUNNING, Ordering::AcqRel);
         debug_assert_eq!(before & (RUNNING | DONE), RUNNING);
+        Self::owed_at_end(before)
+    }
+
+    fn owed_at_end(before: u64) -> Finish {
         Finish {
             drop_output: before & JOIN_INTEREST == 0,
             wake_joiner: before & JOIN_WAKER != 0,
         }
+    }
+
+    /// A node has been attached to the task. False: the task is done, and will not look at it.
+    pub(super) fn join_tree(&self) -> bool {
+        // ORDERING: Release publishes the node to `start_poll` and `finish_alone`. Acquire: if the task is done, its outcome is visible.
+        self.0.fetch_or(TREE, Ordering::AcqRel) & DONE == 0
+    }
+
+    /// For a newborn: it has a node from the beginning.
+    pub(super) fn born_in_tree() -> Self {
+        Self(AtomicU64::new(NEWBORN | TREE))
+    }
+
+    /// Whether the task has a node.
+    #[inline]
+    pub(super) fn is_in_tree(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `join_tree`.
+        self.0.load(Ordering::Acquire) & TREE != 0
+    }
+
+    /// Whether somebody polls the task, or drops its future.
+    pub(super) fn is_running(&self) -> bool {
+        // ORDERING: Relaxed: advisory.
+        self.0.load(Ordering::Relaxed) & RUNNING != 0
+    }
+
+    /// Whether the task waits in a queue.
+    pub(super) fn is_scheduled(&self) -> bool {
+        // ORDERING: Relaxed: advisory.
+        self.0.load(Ordering::Relaxed) & SCHEDULED != 0
     }
 
     /// Whether the outcome is fixed; if so it is visible to the caller.
@@ -322,6 +389,7 @@ impl std::fmt::Debug for State {
             (JOIN_INTEREST, "join interest"),
             (JOIN_WAKER, "join waker"),
             (CANCELLED, "cancelled"),
+            (TREE, "in the tree"),
         ] {
             if bits & bit != 0 {
                 names.entry(&name);

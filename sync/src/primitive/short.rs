@@ -96,6 +96,12 @@ impl<T> ShortLock<T> {
         }
     }
 
+    /// The value, for whoever has the lock alone.
+    pub fn get_mut(&mut self) -> &mut T {
+        // SAFETY: `&mut self` says that nobody else has the lock.
+        self.value.with_mut(|value| unsafe { &mut *value })
+    }
+
     /// Takes the lock if nobody holds it.
     #[inline]
     pub fn try_lock(&self) -> Option<ShortGuard<'_, T>> {

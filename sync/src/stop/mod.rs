@@ -60,7 +60,6 @@ mod callback;
 mod cascade;
 mod node;
 mod reason;
-mod registry;
 mod source;
 mod token;
 mod waits;

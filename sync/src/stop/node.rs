@@ -7,8 +7,8 @@
 //! | `link` | before the node is shared | when the node goes |
 
 use super::reason::StopReason;
-use super::registry::Registry;
 use crate::primitive::atomic::{AtomicBool, Ordering};
+use crate::registry::Registry;
 use crate::wait::{WaitQueue, WakeBatch};
 use std::sync::{Arc, Weak};
 

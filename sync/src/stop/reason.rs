@@ -1,5 +1,6 @@
 //! Why somebody asks to stop.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -59,6 +60,7 @@ struct Cause {
     kind: StopKind,
     message: Option<Cow<'static, str>>,
     location: &'static Location<'static>,
+    origin: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl StopReason {
@@ -76,6 +78,7 @@ impl StopReason {
             kind,
             message: None,
             location: Location::caller(),
+            origin: None,
         }))
     }
 
@@ -94,6 +97,38 @@ impl StopReason {
         let message = message.into();
         Arc::make_mut(&mut self.0).message = Some(message);
         self
+    }
+
+    /// The same reason with more about where it comes from: anything, for whoever knows its type. Clones that were made before do not
+    /// have it.
+    ///
+    /// An executor puts the task here that asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lenio_sync::stop::{StopKind, StopReason};
+    ///
+    /// let reason = StopReason::new(StopKind::Requested).with_origin("the console");
+    /// assert_eq!(reason.origin::<&str>(), Some(&"the console"));
+    /// assert_eq!(reason.origin::<u32>(), None);
+    /// ```
+    #[must_use]
+    pub fn with_origin<T: Any + Send + Sync>(mut self, origin: T) -> Self {
+        Arc::make_mut(&mut self.0).origin = Some(Arc::new(origin));
+        self
+    }
+
+    /// What [`with_origin`](Self::with_origin) was given, if it was a `T`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lenio_sync::stop::{StopKind, StopReason};
+    /// assert_eq!(StopReason::new(StopKind::Requested).origin::<u32>(), None);
+    /// ```
+    pub fn origin<T: Any>(&self) -> Option<&T> {
+        self.0.origin.as_ref()?.downcast_ref()
     }
 
     /// What kind of reason it is.

@@ -65,6 +65,11 @@ impl<T, const LISTS: usize> WaitQueue<T, LISTS> {
         }
     }
 
+    /// The value, for whoever has the queue alone.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.locked.get_mut().value
+    }
+
     /// Locks the value and the lists if nobody holds the lock: for a fast path without a call in it. What is done without it has to be
     /// done with [`lock`](Self::lock) as well.
     #[inline]

@@ -1,16 +1,30 @@
 //! A list in the order of arrival from which anybody can leave.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 /// So few places are not worth giving back.
 const SMALL: usize = 8;
 
-/// Values in the order in which they came, each with a key to take it out again.
+/// Values in the order in which they came, each with a key to take it out again. For the lists of stop trees.
 ///
 /// A value that leaves from the middle leaves a gap; when there are more gaps than values the gaps are closed. So memory is bounded by
 /// twice the values there are and a few. To add costs amortised constant time, and so does to leave, once a binary search has found
 /// the place.
-pub(super) struct Registry<T> {
+///
+/// # Examples
+///
+/// ```
+/// use lenio_sync::registry::Registry;
+///
+/// let mut queue = Registry::new();
+/// let first = queue.push("first");
+/// queue.push("second");
+/// assert_eq!(queue.remove(first), Some("first"));
+/// assert_eq!(queue.pop_first().map(|(_, value)| value), Some("second"));
+/// assert!(queue.is_empty());
+/// ```
+pub struct Registry<T> {
     /// Sorted by key. There is no gap at either end.
     places: VecDeque<Place<T>>,
     /// How many places hold a value.
@@ -24,7 +38,8 @@ struct Place<T> {
 }
 
 impl<T> Registry<T> {
-    pub(super) const fn new() -> Self {
+    /// Makes an empty registry. Allocates nothing.
+    pub const fn new() -> Self {
         Self {
             places: VecDeque::new(),
             live: 0,
@@ -33,12 +48,12 @@ impl<T> Registry<T> {
     }
 
     /// Adds a value at the end, and returns its key.
-    pub(super) fn push(&mut self, value: T) -> u64 {
+    pub fn push(&mut self, value: T) -> u64 {
         self.push_with(|_| value)
     }
 
     /// As [`push`](Self::push), for a value that has to know its key.
-    pub(super) fn push_with(&mut self, make: impl FnOnce(u64) -> T) -> u64 {
+    pub fn push_with(&mut self, make: impl FnOnce(u64) -> T) -> u64 {
         let key = self.next_key;
         let value = Some(make(key));
         self.next_key += 1;
@@ -47,17 +62,18 @@ impl<T> Registry<T> {
         key
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
         self.live == 0
     }
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    /// How many values there are.
+    pub fn len(&self) -> usize {
         self.live
     }
 
     /// Takes out the first value.
-    pub(super) fn pop_first(&mut self) -> Option<(u64, T)> {
+    pub fn pop_first(&mut self) -> Option<(u64, T)> {
         let place = self.places.pop_front()?;
         self.live -= 1;
         self.close_gaps();
@@ -65,7 +81,7 @@ impl<T> Registry<T> {
     }
 
     /// Takes out what was added with this key, if it is still there.
-    pub(super) fn remove(&mut self, key: u64) -> Option<T> {
+    pub fn remove(&mut self, key: u64) -> Option<T> {
         let at = self
             .places
             .binary_search_by_key(&key, |place| place.key)
@@ -77,8 +93,24 @@ impl<T> Registry<T> {
     }
 
     /// The values, first come first.
-    pub(super) fn into_values(self) -> impl DoubleEndedIterator<Item = T> {
+    pub fn into_values(self) -> impl DoubleEndedIterator<Item = T> {
         self.places.into_iter().filter_map(|place| place.value)
+    }
+
+    /// Whether the value that was added with this key is still there.
+    pub fn contains(&self, key: u64) -> bool {
+        let at = self.places.binary_search_by_key(&key, |place| place.key);
+        at.is_ok_and(|at| self.places[at].value.is_some())
+    }
+
+    /// The values that were added after the one with key `after`, or all, first come first, with their keys.
+    pub fn after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, &T)> {
+        let begin = match after {
+            None => 0,
+            Some(after) => self.places.partition_point(|place| place.key <= after),
+        };
+        let places = self.places.range(begin..);
+        places.filter_map(|place| Some((place.key, place.value.as_ref()?)))
     }
 
     fn close_gaps(&mut self) {
@@ -96,6 +128,20 @@ impl<T> Registry<T> {
         if self.places.capacity() > 2 * bound {
             self.places.shrink_to(bound);
         }
+    }
+}
+
+impl<T> Default for Registry<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Registry<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("len", &self.live)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,6 +172,12 @@ mod tests {
                     _ => prop_assert_eq!(registry.pop_first(), model.pop_first()),
                 }
                 prop_assert_eq!(registry.live, model.len());
+                let middle = number as u64 / 2;
+                let after: Vec<u64> = registry.after(Some(middle)).map(|(key, _)| key).collect();
+                let expected: Vec<u64> = model.range(middle + 1..).map(|(key, _)| *key).collect();
+                prop_assert_eq!(after, expected);
+                prop_assert_eq!(registry.after(None).count(), model.len());
+                prop_assert_eq!(registry.contains(middle), model.contains_key(&middle));
                 prop_assert!(registry.places.len() <= SMALL + 2 * registry.live);
             }
             prop_assert_eq!(Vec::from_iter(registry.into_values()), Vec::from_iter(model.into_values()));

@@ -1,0 +1,104 @@
+//! Where in the tree a task is born.
+
+use super::current;
+use super::id::TaskId;
+use super::line;
+use super::owned::Owner;
+use super::tree::{Kind, Node};
+use crate::policy::{SpawnUnder, StopPolicy};
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What whoever spawns has asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Birth<'n> {
+    pub(crate) under: Under<'n>,
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) policy: Option<StopPolicy>,
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// Whose child a task is to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Under<'n> {
+    /// Whose the policy says.
+    #[default]
+    Policy,
+    /// Nobody's.
+    Root,
+    /// The current scope's or task's, where there is one.
+    Current,
+    /// This one's.
+    Node(&'n Arc<Node>),
+}
+
+/// The place of a newborn.
+#[derive(Debug)]
+pub(crate) struct PlaceInTree {
+    /// Its node, if it needs one.
+    pub(crate) node: Option<Arc<Node>>,
+    /// Below which it is to be linked.
+    pub(crate) parent: Option<Arc<Node>>,
+}
+
+impl Birth<'_> {
+    /// Makes the node, if one is needed. `runtime` is the policy of tasks without a parent.
+    pub(crate) fn place(
+        &self,
+        runtime: &StopPolicy,
+        spawned_at: &'static Location<'static>,
+    ) -> PlaceInTree {
+        let parent = self.parent(runtime);
+        let chain = line::current();
+        let has_options = self.name.is_some() || self.policy.is_some() || self.deadline.is_some();
+        if parent.is_none() && chain.is_empty() && !has_options {
+            return PlaceInTree::NONE;
+        }
+        let inherited = || parent.as_ref().map_or(*runtime, |parent| parent.policy());
+        let policy = self.policy.unwrap_or_else(inherited);
+        let name = self.name.clone();
+        let node = Node::new(
+            Kind::Task,
+            Some(TaskId::next()),
+            name,
+            spawned_at,
+            policy,
+            chain,
+        );
+        PlaceInTree {
+            node: Some(node),
+            parent,
+        }
+    }
+
+    fn parent(&self, runtime: &StopPolicy) -> Option<Arc<Node>> {
+        let clone = |node: Option<&Arc<Node>>| node.cloned();
+        match self.under {
+            Under::Root => None,
+            Under::Node(node) => Some(node.clone()),
+            Under::Current => current::with_node_or_new(clone),
+            Under::Policy => {
+                let policy = current::with_node(|node| node.map_or(*runtime, |node| node.policy()));
+                if policy.spawn_under == SpawnUnder::Root {
+                    return None;
+                }
+                current::with_node_or_new(clone)
+            }
+        }
+    }
+}
+
+impl PlaceInTree {
+    /// Of a task that is in no tree.
+    pub(crate) const NONE: Self = Self {
+        node: None,
+        parent: None,
+    };
+
+    /// Whether `owner` does not take such a task any more.
+    #[inline(always)]
+    pub(crate) fn is_refused_by(&self, owner: &Owner) -> bool {
+        owner.refuses_roots() && (self.parent.is_none() || owner.is_closed())
+    }
+}

@@ -1,0 +1,292 @@
+//! How a task ends, step by step.
+//!
+//! ```text
+//!  body returns, unwinds, or is dropped
+//!    -> BODY_DONE: those who wait for the body are woken
+//!    -> the children are stopped (by policy)
+//!    -> nothing is alive below (by policy)
+//!    -> finalizers, the last one first; what they start is waited for as well
+//!    -> finish callbacks
+//!    -> DONE: the outcome is published, waiters are woken, the parent counts one less
+//! ```
+//!
+//! The steps are taken by whoever has the right to poll the task: it asks [`Node::turn`] what to do before each poll, and
+//! [`Node::poll_end`] once the body is over. A task that waits for its children is idle, and is woken by the last of them.
+
+use super::node::{Finalizer, FinishCallback, Kind, Member, Node, State};
+use crate::policy::AtEnd;
+use crate::task::error::JoinError;
+use lenio_sync::contain::{contain, drop_payload};
+use lenio_sync::stop::{StopKind, StopReason};
+use lenio_sync::wait::{Guard, WakeBatch};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// What the holder of the right to poll has to do.
+#[must_use]
+pub(crate) enum Turn {
+    /// Poll the body.
+    Body,
+    /// Drop the body; the error is the outcome.
+    Drop(JoinError),
+    /// Nothing: it is to be dropped, but something below is alive.
+    Rest,
+    /// The body is over: go on with the end.
+    End,
+}
+
+impl Node {
+    /// Before each poll. `is_first`: the body has never been polled.
+    pub(crate) fn turn(self: &Arc<Self>, is_first: bool) -> Turn {
+        let seen = self.read();
+        if seen.is_body_done() {
+            return Turn::End;
+        }
+        if !seen.is_cancelled() && !(seen.is_requested() && is_first) {
+            return Turn::Body;
+        }
+        let mut state = self.queue.lock();
+        if state.holds > 0 && !is_first {
+            return Turn::Body;
+        }
+        if state.live > 0 {
+            return Turn::Rest;
+        }
+        state.was_dropped = true;
+        let reason = state.reason.clone();
+        drop(state);
+        Turn::Drop(if seen.is_cancelled() {
+            JoinError::cancelled(self.id(), reason)
+        } else {
+            JoinError::stopped(self.id(), reason)
+        })
+    }
+
+    /// Whether the body was dropped because of a stop or a cancel.
+    pub(crate) fn was_dropped(&self) -> bool {
+        self.queue.lock().was_dropped
+    }
+
+    /// The body is over. Call it once, before [`poll_end`](Self::poll_end).
+    pub(crate) fn end_body(self: &Arc<Self>, has_failed: bool) {
+        let mut batch = WakeBatch::new();
+        let mut state = self.queue.lock();
+        self.word.end_body();
+        state.wake_all(0, &mut batch);
+        let has_children = !state.children.is_empty();
+        let reason = state.reason.clone();
+        drop(state);
+        batch.wake_all();
+        if !has_children {
+            return;
+        }
+        let at_end = self.policy().at_end;
+        if at_end != AtEnd::Leave {
+            let kind = if has_failed {
+                StopKind::ParentFailed
+            } else {
+                StopKind::ParentFinished
+            };
+            self.stop_below(reason.unwrap_or_else(|| StopReason::new(kind)));
+        }
+        if at_end != AtEnd::StopAndWait {
+            self.leave_children();
+        }
+    }
+
+    /// Leaves every child to itself.
+    pub(crate) fn leave_children(&self) {
+        let mut state = self.queue.lock();
+        let children = std::mem::take(&mut state.children);
+        state.live = 0;
+        drop(state);
+        for child in children.into_values() {
+            let mut state = child.queue.lock();
+            let parent = state.parent.take();
+            drop(state);
+            drop(parent);
+        }
+    }
+
+    /// Adds a finalizer, which runs before those that were added before. `false`: too late, nothing will run it.
+    pub(crate) fn add_finalizer(&self, finalizer: Finalizer) -> Result<(), Finalizer> {
+        let mut state = self.queue.lock();
+        if self.read().is_done() {
+            return Err(finalizer);
+        }
+        state.rare().finalizers.push(finalizer);
+        Ok(())
+    }
+
+    /// Takes what is to be run at the end out, first come first.
+    pub(crate) fn take_finalizers(&self) -> Vec<Finalizer> {
+        let mut state = self.queue.lock();
+        match &mut state.rare {
+            Some(rare) => std::mem::take(&mut rare.finalizers),
+            None => Vec::new(),
+        }
+    }
+
+    /// Runs `callback` once the outcome is fixed, before anybody who waits for the task is woken. Too late: gives it back.
+    pub(crate) fn add_finish_callback(
+        &self,
+        callback: FinishCallback,
+    ) -> Result<(), FinishCallback> {
+        let mut state = self.queue.lock();
+        if self.read().is_done() {
+            return Err(callback);
+        }
+        state.rare().finish_callbacks.push(callback);
+        Ok(())
+    }
+
+    /// Goes on with the end of a task, after [`end_body`](Self::end_body). `Ready`: nothing is alive below and no finalizer is left.
+    ///
+    /// `inside` calls what it is given as a part of the shield that it is given.
+    pub(crate) fn poll_end(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        inside: impl Fn(&Arc<Self>, &mut dyn FnMut()),
+    ) -> Poll<()> {
+        loop {
+            let mut state = self.queue.lock();
+            if state.live > 0 {
+                return Poll::Pending;
+            }
+            let Some(rare) = &mut state.rare else {
+                return Poll::Ready(());
+            };
+            let Some(mut finalizer) = rare.finalizers.pop() else {
+                let shield = rare.finalizer_shield.take();
+                drop(state);
+                match shield {
+                    None => return Poll::Ready(()),
+                    // What it kept out comes to those that the finalizers have started.
+                    Some(shield) => shield.end_shield(),
+                }
+                continue;
+            };
+            let is_over = rare.finalizers_over;
+            let shield = rare.finalizer_shield.clone();
+            drop(state);
+            if is_over {
+                contain(move || drop(finalizer));
+                continue;
+            }
+            let shield = shield.unwrap_or_else(|| self.start_finalizers());
+            let mut polled = Poll::Pending;
+            inside(&shield, &mut || {
+                let poll = || finalizer.as_mut().poll(cx);
+                polled = catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|payload| {
+                    drop_payload(payload);
+                    Poll::Ready(())
+                });
+            });
+            if polled.is_ready() {
+                contain(move || drop(finalizer));
+                continue;
+            }
+            // It goes on before those that it has added.
+            let mut state = self.queue.lock();
+            state.rare().finalizers.push(finalizer);
+            return Poll::Pending;
+        }
+    }
+
+    /// Makes the shield under which finalizers run, and begins to count their time.
+    fn start_finalizers(self: &Arc<Self>) -> Arc<Self> {
+        let mut shield = Self::new(
+            Kind::Shield,
+            None,
+            None,
+            self.site(),
+            self.policy(),
+            self.chain().clone(),
+        );
+        self.adopt(&mut shield);
+        shield.bind_part(Some(self.clone()));
+        self.queue.lock().rare().finalizer_shield = Some(shield.clone());
+        self.set_finalizer_limit(self.policy().finalizer_limit());
+        shield
+    }
+
+    /// Runs the finish callbacks. The outcome is fixed, and nobody who waits for it has been woken.
+    pub(crate) fn run_finish_callbacks(&self) {
+        loop {
+            let mut state = self.queue.lock();
+            let Some(rare) = &mut state.rare else { return };
+            let callbacks = std::mem::take(&mut rare.finish_callbacks);
+            drop(state);
+            if callbacks.is_empty() {
+                return;
+            }
+            for callback in callbacks {
+                contain(callback);
+            }
+        }
+    }
+
+    /// The task is done, and about to be retired: nobody reaches it from here any more.
+    pub(crate) fn close(&self) {
+        let mut batch = WakeBatch::new();
+        let mut state = self.queue.lock();
+        self.word.end();
+        let member = std::mem::replace(&mut state.member, Member::Nobody);
+        state.wake_all(0, &mut batch);
+        let callbacks = match &mut state.rare {
+            Some(rare) => std::mem::take(&mut rare.finish_callbacks),
+            None => Vec::new(),
+        };
+        drop(state);
+        // Those that came after the others had run.
+        for callback in callbacks {
+            contain(callback);
+        }
+        batch.wake_all();
+        drop(member);
+        self.unlink();
+    }
+
+    /// The task ends without anybody to work on it: what is below is stopped and left to itself, finalizers are dropped.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        if !self.read().is_body_done() {
+            self.end_body(true);
+        }
+        self.leave_children();
+        for finalizer in self.take_finalizers() {
+            contain(move || drop(finalizer));
+        }
+        self.run_finish_callbacks();
+    }
+
+    /// Ends a scope whose body is over, if nothing is alive below. Later children are born stopped.
+    pub(crate) fn try_end_scope(&self) -> bool {
+        let state = self.queue.lock();
+        if state.live > 0 {
+            return false;
+        }
+        self.end_scope(state);
+        true
+    }
+
+    /// Ends a scope that is not polled any more. What is alive below is stopped, and waited for by the task.
+    pub(crate) fn abandon_scope(self: &Arc<Self>, reason: StopReason) {
+        let state = self.queue.lock();
+        self.end_scope(state);
+        self.stop(reason);
+    }
+
+    fn end_scope(&self, mut state: Guard<'_, State>) {
+        self.word.end_body();
+        let change = if state.live == 0 {
+            self.end_part(&mut state, false)
+        } else {
+            None
+        };
+        let sink = state.rare.as_mut().and_then(|rare| rare.sink.take());
+        drop(state);
+        drop(sink);
+        Self::go_up(change);
+    }
+}

@@ -1,0 +1,597 @@
+#![expect(
+    unsafe_code,
+    reason = "a node points to its task, which it outlives: the pointer is used under the lock, until the task takes it back"
+)]
+//! One place in the tree: its word, its ties, and who is woken for it.
+//!
+//! | part | written | read |
+//! |---|---|---|
+//! | `word` | under the lock | by anybody, at any time |
+//! | `kind`, `id`, `name`, `site`, `chain` | at birth | by anybody |
+//! | everything in [`State`] | under the lock | under the lock |
+//!
+//! No thread ever holds the locks of two nodes, but for that of a newborn, which nobody else has. No user code runs under one.
+
+use super::alarms::Alarms;
+use super::word::{Seen, Word};
+use crate::context::chain::Chain;
+use crate::policy::StopPolicy;
+use crate::task::event::TaskInfo;
+use crate::task::header::Header;
+use crate::task::home::Home;
+use crate::task::id::TaskId;
+use crate::task::owned::Owner;
+use crate::task::runnable::Runnable;
+use crate::task::state::Wake;
+use lenio_sync::registry::Registry;
+use lenio_sync::stop::{StopKind, StopReason, StopSource, StopToken};
+use lenio_sync::wait::{Guard, WaitQueue, WakeBatch};
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+/// A place in the tree: of a task, of a scope, of a shield.
+pub(crate) struct Node {
+    pub(super) word: Word,
+    kind: Kind,
+    id: Option<TaskId>,
+    name: Option<Box<str>>,
+    site: &'static Location<'static>,
+    /// The throughline that the task has inherited.
+    chain: Chain,
+    /// Those who wait for something to change here stand in its list.
+    pub(super) queue: WaitQueue<State>,
+}
+
+/// What a node stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A task, or the future of a `block_on`.
+    Task,
+    /// A part of a task that has children of its own.
+    Scope,
+    /// A part of a task that no stop gets into, until its grace is over.
+    Shield,
+    /// A part of a task that neither a stop nor a cancel gets into, for a while.
+    HardShield,
+}
+
+/// What the lock of a node protects.
+pub(crate) struct State {
+    pub(super) policy: StopPolicy,
+    /// Set once, together with `REQUESTED`. Of a shield: what it keeps out, until it ends.
+    pub(super) reason: Option<StopReason>,
+    pub(super) member: Member,
+    pub(super) parent: Option<Parent>,
+    /// All nodes below, first come first.
+    pub(super) children: Registry<Arc<Node>>,
+    /// How many of them are tasks, or have something alive below.
+    pub(super) live: usize,
+    /// Whether the body was dropped instead of being polled to its end.
+    pub(super) was_dropped: bool,
+    /// Hard shields that keep a cancel from this task.
+    pub(super) holds: usize,
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few nodes have.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Wakes those who wait with a waker of their own, and runs callbacks.
+    pub(super) signal: Option<StopSource>,
+    /// First come first; the last runs first.
+    pub(super) finalizers: Vec<Finalizer>,
+    /// Under which finalizers run.
+    pub(super) finalizer_shield: Option<Arc<Node>>,
+    pub(super) finish_callbacks: Vec<FinishCallback>,
+    /// Who is stopped with this one because it waits for them.
+    pub(super) links: Registry<Weak<Node>>,
+    pub(super) alarms: Alarms,
+    /// How often a stop was delivered here.
+    pub(super) deliveries: u32,
+    /// Of a hard shield: whether what it keeps out is a cancel.
+    pub(super) keeps_cancel_out: bool,
+    /// Whether the finalizers have had their time.
+    pub(super) finalizers_over: bool,
+    /// Takes the panics of children.
+    pub(super) sink: Option<Arc<dyn Sink>>,
+}
+
+/// An async finalizer.
+pub(crate) type Finalizer = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What runs when a task is done.
+pub(crate) type FinishCallback = Box<dyn FnOnce() + Send>;
+
+/// A scope, as those who fail in it see it.
+pub(crate) trait Sink: Send + Sync {
+    /// Takes the panic of a child.
+    fn panicked(&self, id: Option<TaskId>, payload: Box<dyn Any + Send>);
+}
+
+/// Who polls what a node stands for.
+pub(super) enum Member {
+    /// Nobody, so far or any more.
+    Nobody,
+    /// A task, which takes itself out before it is retired.
+    Task(NonNull<Header>),
+    /// Of a scope or shield: the task in whose polls it is polled.
+    Of(Arc<Node>),
+    /// The future of a `block_on`.
+    Root(Waker, Arc<dyn Home>),
+}
+
+pub(super) struct Parent {
+    pub(super) node: Arc<Node>,
+    pub(super) key: u64,
+}
+
+/// What a node has to be told about one of its children.
+#[must_use]
+pub(super) struct Change {
+    node: Arc<Node>,
+    key: u64,
+    leaves: bool,
+    /// Whether it was counted as alive until now.
+    was_alive: bool,
+}
+
+/// Who has to be scheduled once the lock is given back.
+#[must_use]
+pub(super) enum Woken {
+    Nobody,
+    Task(Runnable),
+    Part(Arc<Node>),
+    Root(Waker),
+}
+
+impl Woken {
+    pub(super) fn go(self) {
+        match self {
+            Self::Nobody => {}
+            Self::Task(runnable) => runnable.submit(),
+            Self::Part(task) => task.wake(),
+            Self::Root(waker) => waker.wake(),
+        }
+    }
+}
+
+// SAFETY: the pointer forbids the auto trait. It is followed only under the lock, and while it is there its task is alive; what is
+// called through it may be called from any thread.
+unsafe impl Send for Member {}
+
+impl Node {
+    pub(crate) fn new(
+        kind: Kind,
+        id: Option<TaskId>,
+        name: Option<Box<str>>,
+        site: &'static Location<'static>,
+        policy: StopPolicy,
+        chain: Chain,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            word: Word::new(),
+            kind,
+            id,
+            name,
+            site,
+            chain,
+            queue: WaitQueue::new(State {
+                policy,
+                reason: None,
+                member: Member::Nobody,
+                parent: None,
+                children: Registry::new(),
+                live: 0,
+                was_dropped: false,
+                holds: 0,
+                rare: None,
+            }),
+        })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn id(&self) -> Option<TaskId> {
+        self.id
+    }
+
+    pub(crate) fn site(&self) -> &'static Location<'static> {
+        self.site
+    }
+
+    pub(crate) fn policy(&self) -> StopPolicy {
+        self.queue.lock().policy
+    }
+
+    pub(crate) fn read(&self) -> Seen {
+        self.word.read()
+    }
+
+    /// Why it was asked to stop, if it was.
+    pub(crate) fn reason(&self) -> Option<StopReason> {
+        if self.read().is_requested() {
+            self.queue.lock().reason.clone()
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn info(&self) -> TaskInfo {
+        TaskInfo {
+            id: self.id,
+            name: self.name().map(str::to_owned),
+            spawned_at: self.site,
+            throughline: self.chain.clone(),
+        }
+    }
+
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) fn set_sink(&self, sink: Arc<dyn Sink>) {
+        self.queue.lock().rare().sink = Some(sink);
+    }
+
+    /// Who takes the panics of what fails here: the scope above, if it is one.
+    pub(crate) fn sink(&self) -> Option<Arc<dyn Sink>> {
+        let parent = self.parent()?;
+        let sink = parent.queue.lock().rare.as_ref()?.sink.clone();
+        sink
+    }
+
+    pub(crate) fn parent(&self) -> Option<Arc<Self>> {
+        let state = self.queue.lock();
+        state.parent.as_ref().map(|parent| parent.node.clone())
+    }
+
+    /// Whether a stop, or a cancel, does not get in from above at this time.
+    pub(super) fn keeps_out(&self, is_cancel: bool) -> bool {
+        let is_shield = match self.kind {
+            Kind::Task | Kind::Scope => false,
+            Kind::Shield => !is_cancel,
+            Kind::HardShield => true,
+        };
+        is_shield && !self.read().is_body_done()
+    }
+
+    /// Says that this is the node of `task`. For a node that nobody else has.
+    ///
+    /// # Safety
+    ///
+    /// The task is not retired before [`close`](Self::close) has returned.
+    pub(crate) unsafe fn bind_newborn(this: &mut Arc<Self>, task: NonNull<Header>) {
+        if let Some(node) = Arc::get_mut(this) {
+            node.queue.get_mut().member = Member::Task(task);
+        }
+    }
+
+    /// As [`bind_newborn`](Self::bind_newborn), for a node that others may have, and that its task may even have closed.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(crate) unsafe fn bind(&self, task: NonNull<Header>) {
+        let mut state = self.queue.lock();
+        let seen = self.read();
+        if seen.is_done() {
+            return;
+        }
+        state.member = Member::Task(task);
+        // SAFETY: not closed, hence not retired.
+        if let Some(home) = unsafe { home_of(task) } {
+            state.policy = home.policy();
+        }
+        let missed = seen.is_requested().then(|| state.wake_member());
+        drop(state);
+        if let Some(woken) = missed {
+            woken.go();
+        }
+    }
+
+    pub(crate) fn bind_root(&self, waker: Waker, home: Arc<dyn Home>) {
+        self.queue.lock().member = Member::Root(waker, home);
+    }
+
+    /// Says that this scope or shield is polled as a part of `task`.
+    pub(crate) fn bind_part(&self, task: Option<Arc<Self>>) {
+        let member = task.map_or(Member::Nobody, Member::Of);
+        let mut state = self.queue.lock();
+        let old = std::mem::replace(&mut state.member, member);
+        drop(state);
+        drop(old);
+    }
+
+    /// The task of which this is a part, or itself.
+    pub(crate) fn task(self: &Arc<Self>) -> Option<Arc<Self>> {
+        if self.kind == Kind::Task {
+            return Some(self.clone());
+        }
+        match &self.queue.lock().member {
+            Member::Of(task) => Some(task.clone()),
+            _ => None,
+        }
+    }
+
+    /// The runtime, while the task lives.
+    pub(crate) fn home(&self) -> Option<Arc<dyn Home>> {
+        let state = self.queue.lock();
+        let task = match &state.member {
+            Member::Nobody => return None,
+            // SAFETY: the task is alive while it stands here.
+            Member::Task(task) => return unsafe { home_of(*task) },
+            Member::Root(_, home) => return Some(home.clone()),
+            Member::Of(task) => task.clone(),
+        };
+        drop(state);
+        task.home()
+    }
+
+    /// Schedules whoever polls this.
+    pub(crate) fn wake(&self) {
+        let mut state = self.queue.lock();
+        let woken = state.wake_member();
+        drop(state);
+        woken.go();
+    }
+
+    /// Links `child`, which nobody else has, below this node. It is born stopped if this one is stopped.
+    ///
+    /// If this one is done the child stays alone, and stopped.
+    pub(crate) fn adopt(self: &Arc<Self>, child: &mut Arc<Self>) {
+        debug_assert!(Arc::get_mut(child).is_some(), "a newborn is nobody else's");
+        let is_task = child.kind == Kind::Task;
+        let mut state = self.queue.lock();
+        // Under the lock, under which a cascade sets the word before it looks for children: it sees the child, or the child sees it.
+        let seen = self.read();
+        let mut reason = state.reason.clone().filter(|_| seen.is_requested());
+        if !seen.is_done() {
+            state.children.push_with(|key| {
+                if let Some(newborn) = Arc::get_mut(child) {
+                    let parent = Parent {
+                        node: self.clone(),
+                        key,
+                    };
+                    newborn.queue.get_mut().parent = Some(parent);
+                }
+                child.clone()
+            });
+        }
+        let mut above = None;
+        if is_task && !seen.is_done() {
+            state.live += 1;
+            above = state.above_of_first(self.kind);
+        }
+        drop(state);
+        if seen.is_body_done() && reason.is_none() {
+            reason = Some(StopReason::new(StopKind::ParentFinished));
+        }
+        while let Some((node, key)) = above {
+            above = node.count_up(key);
+        }
+        if let Some(reason) = reason {
+            let mut newborn = child.queue.lock();
+            newborn.reason = Some(reason);
+            if !child.keeps_out(seen.is_cancelled()) {
+                if seen.is_cancelled() {
+                    child.word.cancel(seen.is_expired());
+                } else {
+                    child.word.request();
+                }
+            }
+        }
+    }
+
+    /// The part of this task with this key has something alive below from now on. Returns whom else this concerns.
+    fn count_up(&self, key: u64) -> Option<(Arc<Self>, u64)> {
+        let mut state = self.queue.lock();
+        // It may have been left to itself meanwhile.
+        if !state.children.contains(key) {
+            return None;
+        }
+        state.live += 1;
+        state.above_of_first(self.kind)
+    }
+
+    /// Takes the node off its parent's list. It goes on alone. Returns whether it had a parent.
+    pub(crate) fn unlink(&self) -> bool {
+        let mut state = self.queue.lock();
+        let parent = state.parent.take();
+        let was_alive = self.kind == Kind::Task || state.live > 0;
+        drop(state);
+        let Some(Parent { node, key }) = parent else {
+            return false;
+        };
+        Self::go_up(Some(Change {
+            node,
+            key,
+            leaves: true,
+            was_alive,
+        }));
+        true
+    }
+
+    pub(super) fn go_up(mut change: Option<Change>) {
+        while let Some(Change {
+            node,
+            key,
+            leaves,
+            was_alive,
+        }) = change
+        {
+            change = node.child_changed(key, leaves, was_alive);
+        }
+    }
+
+    /// Notes that a child has left, or has nothing alive below any more. Returns what that changes further up.
+    fn child_changed(&self, key: u64, leaves: bool, was_alive: bool) -> Option<Change> {
+        let mut batch = WakeBatch::new();
+        let mut state = self.queue.lock();
+        // A child that is left to itself at this moment has been taken out, and is not counted any more.
+        let is_mine = state.children.contains(key);
+        let gone = if leaves {
+            state.children.remove(key)
+        } else {
+            None
+        };
+        if is_mine && was_alive {
+            state.live -= 1;
+        }
+        if !is_mine || !was_alive || state.live > 0 {
+            drop(state);
+            drop(gone);
+            return None;
+        }
+        state.wake_all(0, &mut batch);
+        let seen = self.read();
+        let mut woken = Woken::Nobody;
+        let mut change = None;
+        if self.kind == Kind::Task {
+            if seen.is_body_done() || seen.is_cancelled() {
+                woken = state.wake_member();
+            }
+        } else if seen.is_body_done() {
+            change = self.end_part(&mut state, true);
+        } else {
+            change = state.parent.as_ref().map(|parent| Change {
+                node: parent.node.clone(),
+                key: parent.key,
+                leaves: false,
+                was_alive: true,
+            });
+        }
+        drop(state);
+        drop(gone);
+        batch.wake_all();
+        woken.go();
+        change
+    }
+
+    /// Ends a scope or shield that nobody polls any more and that has nothing alive below.
+    pub(super) fn end_part(&self, state: &mut Guard<'_, State>, was_alive: bool) -> Option<Change> {
+        self.word.end();
+        state.parent.take().map(|Parent { node, key }| Change {
+            node,
+            key,
+            leaves: true,
+            was_alive,
+        })
+    }
+
+    /// Stops `target` together with this node, from now on until the link is removed. Returns the key of the link.
+    pub(crate) fn link_to(&self, target: &Arc<Self>) -> u64 {
+        let mut state = self.queue.lock();
+        let key = state.rare().links.push(Arc::downgrade(target));
+        let missed = state.reason.clone().filter(|_| self.read().is_requested());
+        drop(state);
+        if let Some(reason) = missed {
+            target.stop(reason);
+        }
+        key
+    }
+
+    pub(crate) fn remove_link(&self, key: u64) {
+        let mut state = self.queue.lock();
+        let link = state.rare().links.remove(key);
+        drop(state);
+        drop(link);
+    }
+
+    /// The token that is stopped with this node: for waits with a waker of their own, and for callbacks.
+    pub(crate) fn token(&self) -> StopToken {
+        let source = StopSource::new();
+        let mut state = self.queue.lock();
+        let signal = state.rare().signal.get_or_insert(source);
+        let token = signal.token();
+        let missed = if self.read().is_requested() {
+            let signal = signal.clone();
+            state.reason.clone().map(|reason| (signal, reason))
+        } else {
+            None
+        };
+        drop(state);
+        if let Some((signal, reason)) = missed {
+            signal.stop(reason);
+        }
+        token
+    }
+}
+
+impl State {
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Remembers that a cancel wants to get in later, and not just a stop.
+    pub(super) fn note_kept_out(&mut self, is_cancel: bool) {
+        if is_cancel {
+            self.rare().keeps_cancel_out = true;
+        }
+    }
+
+    pub(super) fn wake_member(&mut self) -> Woken {
+        match &self.member {
+            Member::Nobody => Woken::Nobody,
+            Member::Of(task) => Woken::Part(task.clone()),
+            Member::Root(waker, _) => Woken::Root(waker.clone()),
+            Member::Task(task) => {
+                // SAFETY: the task is alive while it stands here.
+                if unsafe { task.as_ref() }.state.wake() == Wake::Submit {
+                    // SAFETY: the verdict is the right to poll.
+                    Woken::Task(unsafe { Runnable::from_raw(*task) })
+                } else {
+                    Woken::Nobody
+                }
+            }
+        }
+    }
+
+    /// Whom it concerns that there is one alive below now: of a scope or shield, the node above.
+    fn above_of_first(&self, kind: Kind) -> Option<(Arc<Node>, u64)> {
+        if kind == Kind::Task || self.live != 1 {
+            return None;
+        }
+        let parent = self.parent.as_ref()?;
+        Some((parent.node.clone(), parent.key))
+    }
+}
+
+/// # Safety
+///
+/// The task is alive.
+unsafe fn home_of(task: NonNull<Header>) -> Option<Arc<dyn Home>> {
+    // SAFETY: by contract.
+    let header = unsafe { task.as_ref() };
+    // SAFETY: a task that is not retired has an owner.
+    unsafe { Owner::of(header) }.home()
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("kind", &self.kind)
+            .field("id", &self.id)
+            .field("word", &self.read())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lets go of the nodes above one by one: a chain may be longer than the stack is deep.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut parent = self.queue.get_mut().parent.take();
+        while let Some(Parent { node, .. }) = parent {
+            parent = Arc::into_inner(node).and_then(|mut node| node.queue.get_mut().parent.take());
+        }
+    }
+}
