@@ -4,7 +4,7 @@ use crate::observe::{Hooks, StuckTask};
 use crate::policy::StopPolicy;
 use crate::runtime::Runtime;
 use crate::scheduler::{Setup, Shared};
-use crate::task::{StopEvent, Unobserved};
+use crate::task::{Rules, StopEvent, Unobserved};
 use lenio_time::Clock;
 use std::fmt;
 use std::io;
@@ -45,6 +45,7 @@ pub struct Builder {
     stuck_after: Option<Duration>,
     hooks: Hooks,
     policy: StopPolicy,
+    record_waits: bool,
 }
 
 impl Builder {
@@ -60,6 +61,7 @@ impl Builder {
             stuck_after: Some(Duration::from_millis(100)),
             hooks: Hooks::default(),
             policy: StopPolicy::native(),
+            record_waits: false,
         }
     }
 
@@ -135,6 +137,15 @@ impl Builder {
         self
     }
 
+    /// Notes after each poll what the task waits for, and where it asked for that, so that a [`dump`](Runtime::dump) can say so. Default:
+    /// off.
+    ///
+    /// Costs a node in the task tree for every task, and a list for every poll that ends in a wait.
+    pub fn record_waits(mut self, record: bool) -> Self {
+        self.record_waits = record;
+        self
+    }
+
     /// Is called when a stop does not go as it should: see [`StopEvent`]. Without a hook a line goes to the standard error.
     pub fn on_stop_event(mut self, hook: impl Fn(&StopEvent) + Send + Sync + 'static) -> Self {
         self.hooks.stop_event = Some(Box::new(hook));
@@ -205,7 +216,10 @@ impl Builder {
             stuck_after: self.stuck_after,
             blocking_threads: self.blocking_threads,
             blocking_idle: self.blocking_idle,
-            policy: self.policy,
+            rules: Rules {
+                policy: self.policy,
+                record_waits: self.record_waits,
+            },
         })
         .map(Runtime::from_shared)
     }

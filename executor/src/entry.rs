@@ -84,7 +84,7 @@ where
 ///
 /// # Cancel safety
 ///
-/// Dropping the handle detaches the job.
+/// Dropping the handle lets the job run on.
 ///
 /// # Fairness
 ///

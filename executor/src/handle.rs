@@ -1,6 +1,6 @@
 //! How code inside and outside a runtime reaches it.
 
-use crate::observe::Metrics;
+use crate::observe::{Dump, Metrics};
 use crate::policy::StopPolicy;
 use crate::scheduler::{self, Context, Root, Seat, Shared, Worker, with_worker, with_worker_of};
 use crate::task::tree::Node;
@@ -213,6 +213,13 @@ impl Handle {
             _context: Context::enter(&self.shared),
             _handle: PhantomData,
         }
+    }
+
+    /// What every task of the runtime is doing: see [`Dump`].
+    ///
+    /// Polls no task and stops none. Costs a walk over all living tasks, and holds a lock of each worker's list for a moment.
+    pub fn dump(&self) -> Dump {
+        self.shared.dump()
     }
 
     /// A snapshot of the runtime's counters.

@@ -44,7 +44,9 @@ pub use handle::{
 };
 pub use join_set::JoinSet;
 pub use local_set::{LocalSet, spawn_local};
-pub use observe::{LeftBehind, Metrics, Report, StuckTask, WorkerMetrics};
+pub use observe::{
+    Dump, DumpEntry, LeftBehind, Metrics, Report, StuckTask, TaskState, WorkerMetrics,
+};
 pub use policy::{AtEnd, FinalizerTime, Grace, JoinLinks, SpawnUnder, StopPolicy};
 pub use runtime::Runtime;
 pub use scope::{

@@ -1,7 +1,7 @@
 //! The runtime as its owner sees it.
 
 use crate::handle::Handle;
-use crate::observe::{Metrics, Report};
+use crate::observe::{Dump, Metrics, Report};
 use crate::scheduler::{self, Context, Shared, Worker};
 use crate::task::tree::Node;
 use crate::task::{JoinHandle, current, reason};
@@ -87,6 +87,11 @@ impl Runtime {
         T: Send + 'static,
     {
         self.handle.spawn_blocking(job)
+    }
+
+    /// What every task of the runtime is doing: see [`Handle::dump`].
+    pub fn dump(&self) -> Dump {
+        self.handle.dump()
     }
 
     /// A snapshot of the runtime's counters.

@@ -845,14 +845,14 @@ fn a_pending_wait_says_what_it_waits_for_and_where() {
         let mut wait = pin!(wait);
         for _ in 0..2 {
             let (_, seen) = observe(|| poll_once(wait.as_mut(), Waker::noop()));
-            assert_eq!((seen[0].what, seen[0].at.line()), ("stop", line));
+            assert_eq!((seen[0].what, seen[0].at.unwrap().line()), ("stop", line));
         }
         let (run, line) = (token.run_until_stopped(pending::<()>()), line!());
         let (_, seen) = observe(|| poll_once(pin!(run), Waker::noop()));
-        assert_eq!((seen[0].what, seen[0].at.line()), ("stop", line));
+        assert_eq!((seen[0].what, seen[0].at.unwrap().line()), ("stop", line));
         let (owned, line) = (token.stopped_owned(), line!());
         let (_, seen) = observe(|| poll_once(pin!(owned), Waker::noop()));
-        assert_eq!((seen[0].what, seen[0].at.line()), ("stop", line));
+        assert_eq!((seen[0].what, seen[0].at.unwrap().line()), ("stop", line));
     }
 }
 

@@ -6,6 +6,7 @@ use crate::instant::Instant;
 use crate::timers::{Inserted, Timers};
 use crate::wheel::Key;
 use lenio_sync::budget;
+use lenio_sync::wait::note_unplaced;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -205,6 +206,14 @@ impl Sleep {
     }
 
     fn poll_deadline(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let polled = self.poll_timer(cx);
+        if polled.is_pending() {
+            note_unplaced("timer");
+        }
+        polled
+    }
+
+    fn poll_timer(&mut self, cx: &Context<'_>) -> Poll<()> {
         match &self.state {
             State::Elapsed => return Poll::Ready(()),
             State::Ahead | State::Idle => {}

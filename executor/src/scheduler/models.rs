@@ -161,7 +161,7 @@ fn owner() -> Owner {
         unreachable!("nothing wakes these tasks");
     }
     // SAFETY: never called.
-    unsafe { Owner::new(never, ptr::null()) }
+    unsafe { Owner::new(never, |_| None, ptr::null()) }
 }
 
 fn task(owner: &Owner) -> Runnable {

@@ -11,10 +11,10 @@ use super::injector::Injector;
 use super::place::Place;
 use super::watch::Watch;
 use crate::blocking::BlockingPool;
-use crate::observe::{Hooks, LeftBehind, Metrics};
+use crate::observe::{Dump, Hooks, LeftBehind, Metrics};
 use crate::policy::StopPolicy;
 use crate::task::tree::{Ask, Cascade, Node};
-use crate::task::{Home, Owner, Runnable, StopEvent, Unobserved, roots};
+use crate::task::{Home, Owner, Rules, Runnable, StopEvent, Unobserved, living, roots};
 use lenio_net::reactor::Reactor;
 use lenio_sync::park::{Interrupt, Parker};
 use lenio_sync::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) seed: u64,
     pub(crate) stuck_after: Option<Duration>,
-    pub(crate) policy: StopPolicy,
+    pub(crate) rules: Rules,
     /// Tasks that were spawned by threads that are no workers.
     pub(super) outside: Owner,
     /// Held while such a task is listed, so that closing the door and walking the list leave none out.
@@ -75,7 +75,7 @@ pub(crate) struct Setup {
     pub(crate) stuck_after: Option<Duration>,
     pub(crate) blocking_threads: usize,
     pub(crate) blocking_idle: Duration,
-    pub(crate) policy: StopPolicy,
+    pub(crate) rules: Rules,
 }
 
 /// Where tasks and blocking jobs go when they are woken; the first argument is the runtime.
@@ -119,7 +119,7 @@ impl Shared {
                 name: setup.name,
                 seed: setup.seed,
                 stuck_after: setup.stuck_after,
-                policy: setup.policy,
+                rules: setup.rules,
                 outside: owner(this, schedule.task),
                 outside_door: Mutex::new(()),
                 outside_timers: timers(),
@@ -352,6 +352,12 @@ impl Shared {
         left
     }
 
+    /// Every task that lives, blocking jobs among them, and what is around them in the tree.
+    pub(crate) fn dump(&self) -> Dump {
+        let owners = self.owners().chain([self.blocking.owner()]);
+        Dump::of(owners.flat_map(living), self.clock.now())
+    }
+
     pub(crate) fn metrics(&self) -> Metrics {
         let blocking = self.blocking.counts();
         let workers = self.places.iter().enumerate();
@@ -418,6 +424,6 @@ impl Home for Shared {
     }
 
     fn policy(&self) -> StopPolicy {
-        self.policy
+        self.rules.policy
     }
 }

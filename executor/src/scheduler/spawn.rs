@@ -7,7 +7,6 @@
 use super::current::{Context, with_worker};
 use super::shared::{Schedule, Shared};
 use crate::observe::Hooks;
-use crate::policy::SpawnUnder;
 use crate::task::{
     self, Birth, Body, JoinHandle, PlaceInTree, Refusal, Runnable, adopt_newborn, contain, current,
     line,
@@ -35,7 +34,7 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if current::is_plain() && line::is_plain() && self.policy.spawn_under == SpawnUnder::Root {
+        if current::is_plain() && line::is_plain() && self.rules.are_plain() {
             self.spawn_alone(future, spawned_at)
         } else {
             self.spawn_at(future, &Birth::default(), spawned_at)
@@ -68,7 +67,7 @@ impl Shared {
         F: Body + Send + 'static,
         F::Output: Send + 'static,
     {
-        let place = birth.place(&self.policy, spawned_at);
+        let place = birth.place(&self.rules, spawned_at);
         let deadline = birth.deadline.zip(place.node.clone());
         // SAFETY: the future is 'static.
         let handle = unsafe { self.spawn_in(future, place, spawned_at) };
@@ -157,7 +156,7 @@ impl Shared {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let place = birth.place(&self.policy, spawned_at);
+        let place = birth.place(&self.rules, spawned_at);
         let deadline = birth.deadline.zip(place.node.clone());
         let start_thread = || start_blocking_thread(self);
         let handle = self.blocking.spawn(job, place, spawned_at, start_thread);

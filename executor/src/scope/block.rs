@@ -182,7 +182,7 @@ impl<'scope> BlockScope<'scope, '_> {
     {
         let shared = &self.handle.shared;
         let at = Location::caller();
-        let place = self.birth().place(&shared.policy, at);
+        let place = self.birth().place(&shared.rules, at);
         // SAFETY: the task is linked below the scope's node before anybody can poll it, and a node is closed after its future and output
         // are gone, or the output belongs to a handle that cannot leave 'scope. `run` does not return, nor unwind, before every node
         // below is closed (`WaitForChildren`); what 'scope outlives is alive until then. A refused future is dropped right here.

@@ -187,19 +187,17 @@ impl ScopeBuilder {
     /// # Cancel safety
     ///
     /// As [`scope`](fn@scope).
-    pub fn run<B, F>(self, body: B) -> impl Future<Output = F::Output>
+    pub async fn run<B, F>(self, body: B) -> F::Output
     where
         B: FnOnce(Scope) -> F,
         F: Future,
     {
-        async move {
-            let conclude = |_: &Group<Infallible>, output| (output, false);
-            let (result, failures) = self.run_with(body, conclude).await;
-            match (result, failures.panic) {
-                (Some(output), None) => output,
-                (_, Some(payload)) => resume_unwind(payload),
-                (None, None) => unreachable!("a body without a result has panicked"),
-            }
+        let conclude = |_: &Group<Infallible>, output| (output, false);
+        let (result, failures) = self.run_with(body, conclude).await;
+        match (result, failures.panic) {
+            (Some(output), None) => output,
+            (_, Some(payload)) => resume_unwind(payload),
+            (None, None) => unreachable!("a body without a result has panicked"),
         }
     }
 
@@ -216,35 +214,33 @@ impl ScopeBuilder {
     /// # Cancel safety
     ///
     /// As [`scope`](fn@scope).
-    pub fn try_run<B, F, T, E>(self, body: B) -> impl Future<Output = Result<T, ScopeError<E>>>
+    pub async fn try_run<B, F, T, E>(self, body: B) -> Result<T, ScopeError<E>>
     where
         B: FnOnce(Scope<E>) -> F,
         F: Future<Output = Result<T, E>>,
         E: Send + 'static,
     {
-        async move {
-            let conclude = |group: &Group<E>, result| match result {
-                Ok(output) => (Ok(output), false),
-                Err(error) => (Err(group.failed_in_body(error)), true),
-            };
-            let (result, failures) = self.run_with(body, conclude).await;
-            if let Some(payload) = failures.panic {
-                resume_unwind(payload);
-            }
-            let mut errors = failures.errors.into_iter();
-            let first = match (errors.next(), result) {
-                (Some(first), _) => first,
-                (None, Some(Ok(output))) => return Ok(output),
-                (None, Some(Err(Some(stop)))) => stop,
-                (None, _) => {
-                    unreachable!("a body without a result has panicked, an error is noted")
-                }
-            };
-            Err(ScopeError {
-                first,
-                rest: errors.collect(),
-            })
+        let conclude = |group: &Group<E>, result| match result {
+            Ok(output) => (Ok(output), false),
+            Err(error) => (Err(group.failed_in_body(error)), true),
+        };
+        let (result, failures) = self.run_with(body, conclude).await;
+        if let Some(payload) = failures.panic {
+            resume_unwind(payload);
         }
+        let mut errors = failures.errors.into_iter();
+        let first = match (errors.next(), result) {
+            (Some(first), _) => first,
+            (None, Some(Ok(output))) => return Ok(output),
+            (None, Some(Err(Some(stop)))) => stop,
+            (None, _) => {
+                unreachable!("a body without a result has panicked, an error is noted")
+            }
+        };
+        Err(ScopeError {
+            first,
+            rest: errors.collect(),
+        })
     }
 
     /// Runs the body, and waits for the children. `conclude` makes the result of what the body returned, and says whether that is a failure.

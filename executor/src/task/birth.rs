@@ -19,6 +19,23 @@ pub(crate) struct Birth<'n> {
     pub(crate) deadline: Option<Duration>,
 }
 
+/// What holds for all tasks of a runtime.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// The policy of tasks without a parent.
+    pub(crate) policy: StopPolicy,
+    /// Whether polls note what a task waits for.
+    pub(crate) record_waits: bool,
+}
+
+impl Rules {
+    /// Whether a plain spawn makes a task that is in no tree.
+    #[inline]
+    pub(crate) fn are_plain(&self) -> bool {
+        self.policy.spawn_under == SpawnUnder::Root && !self.record_waits
+    }
+}
+
 /// Whose child a task is to be.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum Under<'n> {
@@ -43,22 +60,24 @@ pub(crate) struct PlaceInTree {
 }
 
 impl Birth<'_> {
-    /// Makes the node, if one is needed. `runtime` is the policy of tasks without a parent.
+    /// Makes the node, if one is needed.
     pub(crate) fn place(
         &self,
-        runtime: &StopPolicy,
+        rules: &Rules,
         spawned_at: &'static Location<'static>,
     ) -> PlaceInTree {
+        let runtime = &rules.policy;
         let parent = self.parent(runtime);
         let chain = line::current();
         let has_options = self.name.is_some() || self.policy.is_some() || self.deadline.is_some();
+        let has_options = has_options || rules.record_waits;
         if parent.is_none() && chain.is_empty() && !has_options {
             return PlaceInTree::NONE;
         }
         let inherited = || parent.as_ref().map_or(*runtime, |parent| parent.policy());
         let policy = self.policy.unwrap_or_else(inherited);
         let name = self.name.clone();
-        let node = Node::new(
+        let mut node = Node::new(
             Kind::Task,
             Some(TaskId::next()),
             name,
@@ -66,6 +85,9 @@ impl Birth<'_> {
             policy,
             chain,
         );
+        if rules.record_waits {
+            Node::record_waits(&mut node);
+        }
         PlaceInTree {
             node: Some(node),
             parent,

@@ -20,6 +20,7 @@ use super::header::{Base, Header, JoinerSlot, Polled, VTable};
 use super::id::TaskId;
 use super::join::JoinHandle;
 use super::owned::Owner;
+use super::panicked::panicked;
 use super::runnable::Runnable;
 use super::state::State;
 use super::tree::Node;
@@ -219,7 +220,7 @@ unsafe fn poll<F: Body>(task: NonNull<Header>) -> Polled {
         Ok(Poll::Pending) => return Polled::Pending,
         Ok(Poll::Ready(outcome)) => outcome,
         // SAFETY: RUNNING keeps the task alive.
-        Err(payload) => Err(unsafe { tree_link::panicked(task, payload) }),
+        Err(payload) => Err(unsafe { panicked(task, payload) }),
     };
     // SAFETY: as above.
     let dropped = unsafe { cell.drop_future() };
@@ -229,7 +230,7 @@ unsafe fn poll<F: Body>(task: NonNull<Header>) -> Polled {
             // The future failed while it was torn down: that is the task's outcome. Its output goes first, and in peace.
             contain(move || drop(output));
             // SAFETY: as above.
-            Err(unsafe { tree_link::panicked(task, payload) })
+            Err(unsafe { panicked(task, payload) })
         }
         (Err(first), Err(second)) => {
             drop_payload(second);
@@ -255,7 +256,7 @@ unsafe fn cancel<F: Body>(task: NonNull<Header>, error: JoinError) {
     let error = match unsafe { cell.drop_future() } {
         Ok(()) => error,
         // SAFETY: RUNNING keeps the task alive.
-        Err(payload) => unsafe { tree_link::panicked(task, payload) },
+        Err(payload) => unsafe { panicked(task, payload) },
     };
     // SAFETY: the stage is ours, and empty since `drop_future`.
     unsafe { cell.put_outcome(Err(error)) };

@@ -102,20 +102,6 @@ impl Header {
         // ORDERING: Relaxed: `RUNNING` orders it.
         self.polled.load(PlainOrdering::Relaxed)
     }
-
-    /// Whether the task is queued, being polled, or idle, in that order of precedence reversed: for people.
-    pub(crate) fn is_running(&self) -> bool {
-        self.state.is_running()
-    }
-
-    pub(crate) fn is_scheduled(&self) -> bool {
-        self.state.is_scheduled()
-    }
-
-    /// Whether the outcome is fixed.
-    pub(crate) fn is_done(&self) -> bool {
-        self.state.is_done()
-    }
 }
 
 /// The word that holds the waker of whoever waits for the task; see `joiner`.

@@ -14,23 +14,27 @@ use super::id::TaskId;
 use super::runnable::Runnable;
 use super::state::Wake;
 use super::tree_link::{NodeOf, node_or_new};
+use crate::policy::JoinLinks;
 use lenio_sync::budget;
 use lenio_sync::stop::{StopKind, StopReason};
+use lenio_sync::wait::note;
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
-/// Waits for a task, and can cancel it.
+/// Waits for a task, and can stop or cancel it.
 ///
-/// The handle is a future of the task's outcome. Dropping it *detaches* the task: it runs on, and its output is dropped when it comes.
+/// The handle is a future of the task's outcome, which is there when everything below the task has ended as well. Dropping the handle
+/// changes nothing for the task: it runs on, and belongs to its parent or to the runtime. Its output is dropped when it comes; a panic that
+/// nobody hears of so goes to the hook of [`Builder::on_unobserved`](crate::Builder::on_unobserved).
 ///
 /// Costs one word; polling it allocates only if it is polled by another executor's task (the foreign waker is boxed).
 ///
 /// # Cancel safety
 ///
-/// Awaiting `&mut handle` loses nothing if that wait is dropped. Dropping the handle itself detaches the task.
+/// Awaiting `&mut handle` loses nothing if that wait is dropped. Dropping the handle itself loses the output.
 ///
 /// # Examples
 ///
@@ -44,7 +48,6 @@ use std::task::{Context, Poll, ready};
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "dropping a join handle detaches its task"]
 pub struct JoinHandle<T> {
     /// `None`: the outcome was taken. A [`Refusal`]'s marker: there never was a task.
     task: Option<NonNull<Header>>,
@@ -205,6 +208,14 @@ impl<T> JoinHandle<T> {
         if Self::leave_waker(base, cx.waker()) {
             return Poll::Ready(self.take(task));
         }
+        note("the end of a task, spawned", base.header.spawned_at);
+        current::with_node(|node| {
+            let node = node.filter(|node| node.policy().join_links == JoinLinks::Always)?;
+            // SAFETY: the handle holds a reference.
+            let target = unsafe { node_or_new(task) };
+            node.link_once(&target);
+            Some(())
+        });
         Poll::Pending
     }
 

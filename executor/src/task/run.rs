@@ -15,6 +15,7 @@ use super::state::{EndPoll, Finish, StartPoll};
 use super::tree::{Node, Turn};
 use super::waker;
 use lenio_sync::stop::{StopKind, StopReason};
+use lenio_sync::wait::observe;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -95,6 +96,20 @@ unsafe fn poll_body(task: NonNull<Header>) -> Polled {
 
 /// # Safety
 ///
+/// As [`poll_body`].
+unsafe fn poll_body_in_tree(task: NonNull<Header>, node: &Node) -> Polled {
+    if !node.records_waits() {
+        // SAFETY: passed on.
+        return unsafe { poll_body(task) };
+    }
+    // SAFETY: passed on.
+    let (polled, waits) = observe(|| unsafe { poll_body(task) });
+    node.set_waits(waits);
+    polled
+}
+
+/// # Safety
+///
 /// The caller holds `RUNNING`, and gives it up.
 unsafe fn end_poll(task: NonNull<Header>) -> Ran {
     // SAFETY: running, hence alive.
@@ -140,7 +155,7 @@ unsafe fn run_in_tree(task: NonNull<Header>, is_cancelled: bool, mine: Option<&O
             true
         }
         // SAFETY: RUNNING is ours, and the body is not over.
-        Turn::Body => match unsafe { poll_body(task) } {
+        Turn::Body => match unsafe { poll_body_in_tree(task, &node) } {
             // SAFETY: RUNNING is ours.
             Polled::Pending => return unsafe { end_poll(task) },
             Polled::Finished => false,

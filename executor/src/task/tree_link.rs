@@ -12,20 +12,18 @@
 //! 3. the node is told who its task is, under its lock, unless the task has closed it meanwhile. A stop that came in between has woken
 //!    nobody, so the task is woken now.
 
-use super::error::JoinError;
 use super::header::{Header, drop_reference};
 use super::id::TaskId;
-use super::line;
 use super::owned::Owner;
 use super::runnable::Runnable;
 use super::tree::{Kind, Node};
 use crate::context::chain::Chain;
 use crate::policy::StopPolicy;
 use lenio_sync::primitive::atomic::Ordering;
-use std::any::Any;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
+use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -151,11 +149,39 @@ pub(crate) fn roots(owner: &Owner) -> Vec<Arc<Node>> {
         if node.parent().is_none() {
             roots.push(Arc::clone(&node));
         }
-        drop(node);
         // SAFETY: from `living_tasks`.
         unsafe { drop_reference(task) };
     }
     roots
+}
+
+/// A living task, as it was at one moment.
+#[derive(Debug)]
+pub(crate) struct Living {
+    pub(crate) id: TaskId,
+    pub(crate) spawned_at: &'static Location<'static>,
+    pub(crate) is_running: bool,
+    pub(crate) is_scheduled: bool,
+    pub(crate) node: Option<Arc<Node>>,
+}
+
+/// The living tasks of `owner`. Polls nobody.
+pub(crate) fn living(owner: &Owner) -> Vec<Living> {
+    let mut living = Vec::new();
+    for task in owner.living_tasks() {
+        // SAFETY: the reference is given up below.
+        let header = unsafe { task.as_ref() };
+        living.push(Living {
+            id: header.id,
+            spawned_at: header.spawned_at,
+            is_running: header.state.is_running(),
+            is_scheduled: header.state.is_scheduled(),
+            node: header.node().map(|node| Arc::clone(&node)),
+        });
+        // SAFETY: from `living_tasks`.
+        unsafe { drop_reference(task) };
+    }
+    living
 }
 
 /// Lets go of the node of a task that is being freed.
@@ -172,29 +198,4 @@ pub(super) unsafe fn detach_dead(task: NonNull<Header>) {
         // SAFETY: the reference that the header held.
         drop(unsafe { Arc::from_raw(raw.cast_const().cast::<Node>()) });
     }
-}
-
-/// The outcome of a task that has panicked. A scope takes the payload of its children, and leaves the message.
-///
-/// # Safety
-///
-/// The caller polls the task.
-#[cold]
-pub(super) unsafe fn panicked(task: NonNull<Header>, payload: Box<dyn Any + Send>) -> JoinError {
-    // SAFETY: by contract.
-    let header = unsafe { task.as_ref() };
-    let id: TaskId = header.id;
-    let chain = line::take_of_panic();
-    let Some(sink) = header.node().and_then(|node| node.sink()) else {
-        return JoinError::panicked(id, payload).with_throughline(chain);
-    };
-    let message = JoinError::message_of(&*payload);
-    sink.panicked(Some(id), payload);
-    let left: Box<dyn Any + Send> = match message {
-        Some(message) => Box::new(message),
-        None => Box::new("a scope has taken the panic"),
-    };
-    JoinError::panicked(id, left)
-        .taken()
-        .with_throughline(chain)
 }

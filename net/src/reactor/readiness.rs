@@ -70,6 +70,14 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
+    /// What whoever waits for it waits for, in words.
+    pub(super) const fn wait(self) -> &'static str {
+        match self {
+            Self::Read => "I/O: something to read",
+            Self::Write => "I/O: room to write",
+        }
+    }
+
     const fn mask(self) -> u64 {
         match self {
             Self::Read => READABLE | READ_CLOSED | SHUT,

@@ -10,7 +10,7 @@
 //! the word, and leaves its waker before it unlocks. Whichever takes the lock second sees what the other did, so no wake-up is lost.
 
 use super::readiness::{Cleared, Direction, Owed, Readiness, Ready, Signs};
-use lenio_sync::wait::{WaitQueue, Waiter, WakeBatch};
+use lenio_sync::wait::{WaitQueue, Waiter, WakeBatch, note_unplaced};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -106,7 +106,11 @@ impl Source {
         cx: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<Ready> {
-        waiting.poll(direction as usize, cx, |_, _| self.ready(direction))
+        let polled = waiting.poll(direction as usize, cx, |_, _| self.ready(direction));
+        if polled.is_pending() {
+            note_unplaced(direction.wait());
+        }
+        polled
     }
 
     /// Waits for `direction` in the shared slot. A waker that somebody else left there is dropped.
@@ -120,6 +124,14 @@ impl Source {
 
     #[inline(never)]
     fn poll_slot_slow(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<Ready> {
+        let polled = self.poll_slot_locked(cx, direction);
+        if polled.is_pending() {
+            note_unplaced(direction.wait());
+        }
+        polled
+    }
+
+    fn poll_slot_locked(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<Ready> {
         // Cloned before the lock, dropped after it: a waker may run anything. A delivery empties the slot, so the clone is rarely
         // in vain.
         let fresh = cx.waker().clone();

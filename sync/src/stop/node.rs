@@ -129,7 +129,7 @@ impl Node {
         self.is_stopped.store(true, Ordering::Release);
         state.wake_all(WAITERS, batch);
         Some(Begun {
-            children: std::mem::replace(&mut state.children, Registry::new()),
+            children: std::mem::take(&mut state.children),
             has_callbacks: !state.callbacks.is_empty(),
         })
     }

@@ -187,6 +187,10 @@ impl StopReason {
     }
 }
 
+// Nothing here changes after it was made; only the origin, whose type is hidden, could. It is lent out, never touched.
+impl std::panic::UnwindSafe for StopReason {}
+impl std::panic::RefUnwindSafe for StopReason {}
+
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.message().unwrap_or(""))

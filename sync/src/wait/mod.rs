@@ -23,6 +23,6 @@ mod thread;
 
 pub use batch::WakeBatch;
 pub(crate) use batch::wake;
-pub use observe::{WaitingFor, note, observe};
+pub use observe::{WaitingFor, note, note_unplaced, observe};
 pub use queue::{Guard, Stage, WaitQueue, Waiter};
 pub use thread::block_on;

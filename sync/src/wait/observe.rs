@@ -12,13 +12,16 @@ use std::panic::Location;
 pub struct WaitingFor {
     /// What it is, in words: `lock`, `semaphore`, `channel: a message`.
     pub what: &'static str,
-    /// Where the wait was asked for: the call of `lock()`, `recv()` and so on.
-    pub at: &'static Location<'static>,
+    /// Where the wait was asked for: the call of `lock()`, `recv()` and so on. `None` where nobody keeps that, as for I/O and timers.
+    pub at: Option<&'static Location<'static>>,
 }
 
 impl fmt::Display for WaitingFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.what, self.at)
+        match self.at {
+            Some(at) => write!(f, "{} at {at}", self.what),
+            None => f.write_str(self.what),
+        }
     }
 }
 
@@ -46,7 +49,7 @@ thread_local! {
 /// let (poll, waits) = observe(|| wait.as_mut().poll(&mut cx));
 /// assert!(poll.is_pending());
 /// assert_eq!(waits[0].what, "event");
-/// assert!(waits[0].at.file().ends_with(".rs"));
+/// assert!(waits[0].at.is_some_and(|at| at.file().ends_with(".rs")));
 /// ```
 pub fn observe<R>(poll: impl FnOnce() -> R) -> (R, Vec<WaitingFor>) {
     let outer = Outer {
@@ -72,6 +75,26 @@ pub fn observe<R>(poll: impl FnOnce() -> R) -> (R, Vec<WaitingFor>) {
 /// ```
 #[inline]
 pub fn note(what: &'static str, at: &'static Location<'static>) {
+    note_wait(what, Some(at));
+}
+
+/// As [`note`], for a leaf that does not keep where it was made.
+///
+/// # Examples
+///
+/// ```
+/// use lenio_sync::wait::{note_unplaced, observe};
+///
+/// let ((), waits) = observe(|| note_unplaced("timer"));
+/// assert_eq!(waits[0].to_string(), "timer");
+/// ```
+#[inline]
+pub fn note_unplaced(what: &'static str) {
+    note_wait(what, None);
+}
+
+#[inline]
+fn note_wait(what: &'static str, at: Option<&'static Location<'static>>) {
     if IS_OBSERVED.get() {
         SEEN.with_borrow_mut(|seen| seen.push(WaitingFor { what, at }));
     }

@@ -43,7 +43,8 @@ impl Node {
         if seen.is_body_done() {
             return Turn::End;
         }
-        if !seen.is_cancelled() && !(seen.is_requested() && is_first) {
+        let is_stopped_before_it_began = seen.is_requested() && is_first;
+        if !(seen.is_cancelled() || is_stopped_before_it_began) {
             return Turn::Body;
         }
         let mut state = self.queue.lock();

@@ -25,7 +25,7 @@ use crate::task::runnable::Runnable;
 use crate::task::state::Wake;
 use lenio_sync::registry::Registry;
 use lenio_sync::stop::{StopKind, StopReason, StopSource, StopToken};
-use lenio_sync::wait::{Guard, WaitQueue, WakeBatch};
+use lenio_sync::wait::{Guard, WaitQueue, WaitingFor, WakeBatch};
 use std::any::Any;
 use std::fmt;
 use std::panic::Location;
@@ -43,6 +43,8 @@ pub(crate) struct Node {
     site: &'static Location<'static>,
     /// The throughline that the task has inherited.
     chain: Chain,
+    /// Whether polls of the task note what it waits for. Set at birth.
+    records_waits: bool,
     /// Those who wait for something to change here stand in its list.
     pub(super) queue: WaitQueue<State>,
 }
@@ -91,6 +93,8 @@ pub(crate) struct Rare {
     /// Who is stopped with this one because it waits for them.
     pub(super) links: Registry<Weak<Node>>,
     pub(super) alarms: Alarms,
+    /// What the task waited for after its last poll, if it is to be noted.
+    pub(super) waits: Vec<WaitingFor>,
     /// How often a stop was delivered here.
     pub(super) deliveries: u32,
     /// Of a hard shield: whether what it keeps out is a cancel.
@@ -179,6 +183,7 @@ impl Node {
             name,
             site,
             chain,
+            records_waits: false,
             queue: WaitQueue::new(State {
                 policy,
                 reason: None,
@@ -231,6 +236,38 @@ impl Node {
         }
     }
 
+    /// For a node that nobody else has: polls of its task note what it waits for.
+    pub(crate) fn record_waits(this: &mut Arc<Self>) {
+        if let Some(node) = Arc::get_mut(this) {
+            node.records_waits = true;
+        }
+    }
+
+    pub(crate) fn records_waits(&self) -> bool {
+        self.records_waits
+    }
+
+    pub(crate) fn set_waits(&self, waits: Vec<WaitingFor>) {
+        let mut state = self.queue.lock();
+        let old = std::mem::replace(&mut state.rare().waits, waits);
+        drop(state);
+        drop(old);
+    }
+
+    /// What the task waited for after its last poll.
+    pub(crate) fn waits(&self) -> Vec<WaitingFor> {
+        let state = self.queue.lock();
+        let rare = state.rare.as_ref();
+        rare.map_or(Vec::new(), |rare| rare.waits.clone())
+    }
+
+    /// The nodes below, first come first.
+    pub(crate) fn children(&self) -> Vec<Arc<Self>> {
+        let state = self.queue.lock();
+        let children = state.children.after(None);
+        children.map(|(_, child)| child.clone()).collect()
+    }
+
     pub(crate) fn chain(&self) -> &Chain {
         &self.chain
     }
@@ -246,8 +283,7 @@ impl Node {
     /// Who takes the panics of what fails here: the scope above, if it is one.
     pub(crate) fn sink(&self) -> Option<Arc<dyn Sink>> {
         let parent = self.parent()?;
-        let sink = parent.queue.lock().rare.as_ref()?.sink.clone();
-        sink
+        parent.queue.lock().rare.as_ref()?.sink.clone()
     }
 
     pub(crate) fn parent(&self) -> Option<Arc<Self>> {
@@ -498,6 +534,18 @@ impl Node {
             target.stop(reason);
         }
         key
+    }
+
+    /// As [`link_to`](Self::link_to), for good, and not a second time.
+    pub(crate) fn link_once(&self, target: &Arc<Self>) {
+        let state = self.queue.lock();
+        let links = state.rare.as_ref().map(|rare| rare.links.after(None));
+        let is_target = |(_, link): (u64, &Weak<Self>)| std::ptr::eq(link.as_ptr(), &**target);
+        let is_linked = links.is_some_and(|mut links| links.any(is_target));
+        drop(state);
+        if !is_linked {
+            self.link_to(target);
+        }
     }
 
     pub(crate) fn remove_link(&self, key: u64) {

@@ -592,14 +592,14 @@ fn pending_futures_say_what_they_wait_for_and_where() {
     let mut recv = pin!(receiver.recv());
     let (_, waits) = observe(|| poll_once(recv.as_mut()));
     assert_eq!(
-        (waits[0].what, waits[0].at.file()),
+        (waits[0].what, waits[0].at.unwrap().file()),
         ("channel: a message", file!())
     );
     sender.try_send(1).unwrap();
     let mut send = pin!(sender.send(2));
     let (_, waits) = observe(|| poll_once(send.as_mut()));
     assert_eq!(
-        (waits[0].what, waits[0].at.file()),
+        (waits[0].what, waits[0].at.unwrap().file()),
         ("channel: room to send", file!())
     );
 }

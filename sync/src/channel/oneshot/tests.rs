@@ -327,7 +327,7 @@ fn a_wait_says_where_it_was_asked_for() {
     assert!(
         waits
             .iter()
-            .all(|wait| wait.at.file().ends_with("tests.rs"))
+            .all(|wait| wait.at.unwrap().file().ends_with("tests.rs"))
     );
 }
 

@@ -342,7 +342,7 @@ fn waits_say_where_they_were_asked_for_and_keep_to_the_budget() {
     assert!(
         waits
             .iter()
-            .all(|wait| wait.at.file().ends_with("tests.rs"))
+            .all(|wait| wait.at.unwrap().file().ends_with("tests.rs"))
     );
     let outer = budget::start();
     let mut done = 0;
