@@ -4,7 +4,7 @@
 //!
 //! Modules, each importing only what stands left of it:
 //! `context . policy . task . throughline . observe . blocking . scheduler . handle . local_set . runtime . builder . entry .
-//! scope . join_set`.
+//! scope . promise . join_set`.
 //!
 //! Reports and hooks name tasks, so `observe` stands right of `task`; `sim` is still to come.
 
@@ -34,6 +34,8 @@ mod entry;
 
 mod scope;
 
+mod promise;
+
 mod join_set;
 
 pub use builder::Builder;
@@ -48,6 +50,7 @@ pub use observe::{
     Dump, DumpEntry, LeftBehind, Metrics, Report, StuckTask, TaskState, WorkerMetrics,
 };
 pub use policy::{AtEnd, FinalizerTime, Grace, JoinLinks, SpawnUnder, StopPolicy};
+pub use promise::{Completer, promise};
 pub use runtime::Runtime;
 pub use scope::{
     BlockScope, OnFailure, OrStop, Returned, Scope, ScopeBuilder, ScopeError, ScopedHandle, Shield,

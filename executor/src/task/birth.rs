@@ -17,6 +17,8 @@ pub(crate) struct Birth<'n> {
     pub(crate) name: Option<Box<str>>,
     pub(crate) policy: Option<StopPolicy>,
     pub(crate) deadline: Option<Duration>,
+    /// Whether the task is a promise; see `promise`.
+    pub(crate) is_promise: bool,
 }
 
 /// What holds for all tasks of a runtime.
@@ -70,7 +72,7 @@ impl Birth<'_> {
         let parent = self.parent(runtime);
         let chain = line::current();
         let has_options = self.name.is_some() || self.policy.is_some() || self.deadline.is_some();
-        let has_options = has_options || rules.record_waits;
+        let has_options = has_options || rules.record_waits || self.is_promise;
         if parent.is_none() && chain.is_empty() && !has_options {
             return PlaceInTree::NONE;
         }
@@ -85,6 +87,9 @@ impl Birth<'_> {
             policy,
             chain,
         );
+        if self.is_promise {
+            Node::make_promise(&mut node);
+        }
         if rules.record_waits {
             Node::record_waits(&mut node);
         }

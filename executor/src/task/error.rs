@@ -4,6 +4,7 @@ use super::id::TaskId;
 use crate::context::chain::Chain;
 use lenio_sync::stop::StopReason;
 use std::any::Any;
+use std::error::Error;
 use std::fmt;
 use std::sync::Mutex;
 
@@ -29,13 +30,15 @@ struct Inner {
     throughline: Chain,
 }
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
 enum Kind {
     /// With the reason, if somebody gave one.
     Cancelled(Option<StopReason>),
-    /// Before its first poll.
-    Stopped(StopReason),
-    /// A scope has taken the error.
-    Failed,
+    /// Before its first poll; or a promise, whose maker failed after the stop.
+    Stopped(StopReason, Option<BoxError>),
+    /// The error, unless a scope has taken it.
+    Failed(Option<BoxError>),
     /// The task waits for itself.
     WouldDeadlock,
     /// With the reason.
@@ -57,7 +60,7 @@ impl JoinError {
         Self::new(
             id,
             match reason {
-                Some(reason) => Kind::Stopped(reason),
+                Some(reason) => Kind::Stopped(reason, None),
                 None => Kind::Cancelled(None),
             },
         )
@@ -65,7 +68,19 @@ impl JoinError {
 
     #[cold]
     pub(crate) fn failed(id: Option<TaskId>) -> Self {
-        Self::new(id, Kind::Failed)
+        Self::new(id, Kind::Failed(None))
+    }
+
+    /// A promise whose maker could not keep it.
+    #[cold]
+    pub(crate) fn failed_with(id: Option<TaskId>, error: BoxError) -> Self {
+        Self::new(id, Kind::Failed(Some(error)))
+    }
+
+    /// A promise whose maker failed after the stop.
+    #[cold]
+    pub(crate) fn stopped_with(id: Option<TaskId>, reason: StopReason, error: BoxError) -> Self {
+        Self::new(id, Kind::Stopped(reason, Some(error)))
     }
 
     #[cold]
@@ -126,14 +141,16 @@ impl JoinError {
         matches!(self.0.kind, Kind::Cancelled(_))
     }
 
-    /// Whether the task was stopped before its first poll, so that nothing of it ever ran.
+    /// Whether the task was stopped before its first poll, so that nothing of it ever ran. Of a [`promise`](crate::promise()): whether it
+    /// was stopped before it was kept.
     pub fn is_stopped(&self) -> bool {
-        matches!(self.0.kind, Kind::Stopped(_))
+        matches!(self.0.kind, Kind::Stopped(..))
     }
 
-    /// Whether the task ended with an error that its scope has taken.
+    /// Whether the task ended with an error that its scope has taken. Of a [`promise`](crate::promise()): whether its maker failed; then the
+    /// error is the [`source`](Error::source).
     pub fn is_failed(&self) -> bool {
-        matches!(self.0.kind, Kind::Failed)
+        matches!(self.0.kind, Kind::Failed(_))
     }
 
     /// Whether the task would have waited for itself.
@@ -144,7 +161,7 @@ impl JoinError {
     /// Why the task was stopped or cancelled, if it was and somebody gave a reason.
     pub fn reason(&self) -> Option<&StopReason> {
         match &self.0.kind {
-            Kind::Stopped(reason) => Some(reason),
+            Kind::Stopped(reason, _) => Some(reason),
             Kind::Cancelled(reason) => reason.as_ref(),
             _ => None,
         }
@@ -213,10 +230,11 @@ impl fmt::Display for JoinError {
         }
         match (&self.0.kind, self.message()) {
             (Kind::Cancelled(reason), _) => with_reason(f, "was cancelled", reason.as_ref()),
-            (Kind::Stopped(reason), _) => {
+            (Kind::Stopped(reason, _), _) => {
                 with_reason(f, "was stopped before it began", Some(reason))
             }
-            (Kind::Failed, _) => f.write_str("failed, and its scope has the error"),
+            (Kind::Failed(None), _) => f.write_str("failed, and its scope has the error"),
+            (Kind::Failed(Some(_)), _) => f.write_str("failed"),
             (Kind::WouldDeadlock, _) => f.write_str("would wait for itself"),
             (Kind::Refused(why), _) => write!(f, "was refused: {why}"),
             (Kind::Panicked(_) | Kind::PanicTaken(_), Some(message)) => {
@@ -241,7 +259,14 @@ impl fmt::Debug for JoinError {
     }
 }
 
-impl std::error::Error for JoinError {}
+impl Error for JoinError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0.kind {
+            Kind::Stopped(_, Some(error)) | Kind::Failed(Some(error)) => Some(&**error),
+            _ => None,
+        }
+    }
+}
 
 /// For functions that return `io::Result`, as those of servers do.
 impl From<JoinError> for std::io::Error {

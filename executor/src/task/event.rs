@@ -4,6 +4,7 @@ use super::error::JoinError;
 use super::id::TaskId;
 use crate::context::chain::Chain;
 use lenio_sync::stop::StopReason;
+use lenio_time::Instant;
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
@@ -49,6 +50,38 @@ impl fmt::Display for TaskInfo {
         }
         Ok(())
     }
+}
+
+/// Where a stop came from: the [`origin`](StopReason::origin) of every reason that the runtime makes.
+///
+/// # Examples
+///
+/// ```
+/// use lenio_executor::{StopOrigin, spawn, stopped, yield_now};
+///
+/// lenio_executor::block_on(async {
+///     let task = spawn(async { stopped().await });
+///     yield_now().await;
+///     let by = spawn(async move {
+///         task.stop("enough");
+///         task.await
+///     });
+///     let id = by.id();
+///     let reason = by.await.unwrap().unwrap();
+///     assert_eq!(reason.origin::<StopOrigin>().unwrap().task, Some(id));
+/// });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopOrigin {
+    /// The task that asked. `None`: it was no task.
+    pub task: Option<TaskId>,
+    /// On whose behalf it was asked.
+    pub throughline: Chain,
+    /// When, by the clock of the current runtime, or by the real one outside of any.
+    pub at: Instant,
+    /// Of a deadline: the address of the node whose time was over.
+    pub(super) deadline_of: usize,
 }
 
 /// Something about a stop that somebody should know. Handed to the hook of [`Builder::on_stop_event`](crate::Builder::on_stop_event).

@@ -47,7 +47,7 @@ pub(crate) use body::Body;
 pub(crate) use cell::{new_local, new_task};
 pub(crate) use current::RootSeat;
 pub use error::JoinError;
-pub use event::{StopEvent, TaskInfo, Unobserved};
+pub use event::{StopEvent, StopOrigin, TaskInfo, Unobserved};
 pub(crate) use header::Header;
 pub(crate) use home::{Home, set_finder};
 pub use id::TaskId;
@@ -57,7 +57,7 @@ pub(crate) use owned::Owner;
 pub(crate) use run::{Ran, poll_inside};
 pub(crate) use runnable::Runnable;
 pub(crate) use stop_handle::reason;
-pub use stop_handle::{CancelOnDrop, JoinLinked, NotParent, StopHandle, StopOnDrop, StopOrigin};
+pub use stop_handle::{CancelOnDrop, JoinLinked, NotParent, StopHandle, StopOnDrop};
 pub(crate) use tree_link::{Living, adopt_newborn, living, roots};
 
 pub(crate) use lenio_sync::contain::{contain, drop_payload};

@@ -2,15 +2,14 @@
 
 use super::current;
 use super::error::JoinError;
+use super::event::StopOrigin;
 use super::home;
 use super::id::TaskId;
 use super::join::JoinHandle;
 use super::line;
 use super::tree::{Cascade, Node};
-use crate::context::chain::Chain;
 use crate::policy::{Grace, JoinLinks};
 use lenio_sync::stop::{Callback, StopKind, StopReason, StopToken};
-use lenio_time::Instant;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -20,36 +19,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Where a stop came from: the [`origin`](StopReason::origin) of every reason that the runtime makes.
-///
-/// # Examples
-///
-/// ```
-/// use lenio_executor::{StopOrigin, spawn, stopped, yield_now};
-///
-/// lenio_executor::block_on(async {
-///     let task = spawn(async { stopped().await });
-///     yield_now().await;
-///     let by = spawn(async move {
-///         task.stop("enough");
-///         task.await
-///     });
-///     let id = by.id();
-///     let reason = by.await.unwrap().unwrap();
-///     assert_eq!(reason.origin::<StopOrigin>().unwrap().task, Some(id));
-/// });
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StopOrigin {
-    /// The task that asked. `None`: it was no task.
-    pub task: Option<TaskId>,
-    /// On whose behalf it was asked.
-    pub throughline: Chain,
-    /// When, by the clock of the current runtime, or by the real one outside of any.
-    pub at: Instant,
-}
-
 /// A reason with its origin. An empty message is none.
 #[track_caller]
 pub(crate) fn reason(kind: StopKind, message: impl Into<Cow<'static, str>>) -> StopReason {
@@ -57,6 +26,7 @@ pub(crate) fn reason(kind: StopKind, message: impl Into<Cow<'static, str>>) -> S
         task: current::id(),
         throughline: line::current(),
         at: home::now(),
+        deadline_of: 0,
     });
     let message = message.into();
     if message.is_empty() {
@@ -96,6 +66,20 @@ pub struct StopHandle {
 impl StopHandle {
     pub(crate) fn of(node: Option<Arc<Node>>) -> Self {
         Self { node }
+    }
+
+    /// The identity of the task. `None` for a scope.
+    pub(crate) fn id(&self) -> Option<TaskId> {
+        self.node.as_ref().and_then(|node| node.id())
+    }
+
+    /// Whether this thread is in the middle of it: inside of one of its callbacks, for one.
+    pub(crate) fn is_current(&self) -> bool {
+        let node = self.node.as_ref();
+        current::with_node(|mine| {
+            node.zip(mine)
+                .is_some_and(|(node, mine)| Arc::ptr_eq(node, mine))
+        })
     }
 
     /// Asks to stop, with this message, which may be empty. Returns whether nobody had asked before.
@@ -193,6 +177,34 @@ impl StopHandle {
         if let Some(node) = &self.node {
             node.wait_until(|seen| seen.is_done()).await;
         }
+    }
+
+    /// Whether `reason` is that the deadline of this very scope or task was over, and not that of one around it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lenio_executor::{ScopeBuilder, StopExt, stopped};
+    /// use std::time::Duration;
+    ///
+    /// lenio_executor::block_on(async {
+    ///     let outer = ScopeBuilder::new().deadline(Duration::from_millis(1));
+    ///     let which = outer.run(|outer| async move {
+    ///         let inner = ScopeBuilder::new().deadline(Duration::from_secs(60));
+    ///         let inner = inner.run(|inner| async move {
+    ///             let reason = stopped().await;
+    ///             (inner.stop_handle().is_deadline_of(&reason), reason)
+    ///         });
+    ///         let (is_inner, reason) = inner.await;
+    ///         (is_inner, outer.stop_handle().is_deadline_of(&reason))
+    ///     });
+    ///     assert_eq!(which.await, (false, true));
+    /// });
+    /// ```
+    pub fn is_deadline_of(&self, reason: &StopReason) -> bool {
+        let origin = reason.origin::<StopOrigin>();
+        let node = self.node.as_ref().map(|node| Arc::as_ptr(node).addr());
+        origin.is_some_and(|origin| Some(origin.deadline_of) == node)
     }
 
     /// A token that is stopped with it: for code that knows tokens and no tasks.

@@ -146,16 +146,18 @@ impl Cascade {
             links.collect::<Vec<_>>()
         });
         let has_children = !state.children.is_empty();
+        state.is_announced |= is_first && signal.is_none();
         drop(state);
-        if let Some(woken) = woken {
-            woken.go();
-        }
         if let Some(signal) = signal {
             // Callbacks that panic hold nobody up.
             let reason = self.reason.clone();
             contain(move || {
                 signal.stop(reason);
             });
+            node.queue.lock().is_announced = true;
+        }
+        if let Some(woken) = woken {
+            woken.go();
         }
         let mut running = running;
         if self.with_grace && is_first && !is_cancel && running != Some(grace) {

@@ -54,6 +54,10 @@ impl Node {
         if state.live > 0 {
             return Turn::Rest;
         }
+        if self.is_promise() {
+            // It may have been kept already, and says itself how it ends.
+            return Turn::Body;
+        }
         state.was_dropped = true;
         let reason = state.reason.clone();
         drop(state);
@@ -89,7 +93,7 @@ impl Node {
             } else {
                 StopKind::ParentFinished
             };
-            self.stop_below(reason.unwrap_or_else(|| StopReason::new(kind)));
+            self.stop_below(reason.unwrap_or_else(|| self.own_reason(kind)));
         }
         if at_end != AtEnd::StopAndWait {
             self.leave_children();

@@ -12,7 +12,7 @@ use super::cascade::Ask;
 use super::node::{Kind, Member, Node, State};
 use super::word::Seen;
 use crate::policy::Grace;
-use crate::task::event::StopEvent;
+use crate::task::event::{StopEvent, StopOrigin};
 use lenio_sync::stop::{StopKind, StopReason};
 use lenio_sync::wait::{Guard, Waiter, WakeBatch};
 use lenio_time::{Instant, sleep_until};
@@ -161,7 +161,7 @@ impl Node {
             match due {
                 None => return,
                 Some(Alarm::Deadline) => {
-                    self.stop(StopReason::new(StopKind::Deadline));
+                    self.stop(self.own_reason(StopKind::Deadline));
                 }
                 Some(Alarm::Soft) => self.end_grace(),
                 Some(Alarm::Hard) => self.report_stuck(now),
@@ -212,17 +212,14 @@ impl Node {
             let Some(reason) = reason.filter(|_| is_running) else {
                 continue;
             };
-            let stopped_for = self.stopped_for(now);
+            let origin = reason.origin::<StopOrigin>();
+            let since = origin.map(|origin| now.duration_since(origin.at));
             node.report(|node| StopEvent::Stuck {
                 task: node.info(),
                 reason,
-                stopped_for,
+                stopped_for: since.unwrap_or_default(),
             });
         }
-    }
-
-    fn stopped_for(&self, _now: Instant) -> Duration {
-        self.policy().grace.hard.unwrap_or_default()
     }
 
     /// Whether this is a task that is being polled at this moment.

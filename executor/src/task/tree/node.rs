@@ -16,7 +16,7 @@ use super::alarms::Alarms;
 use super::word::{Seen, Word};
 use crate::context::chain::Chain;
 use crate::policy::StopPolicy;
-use crate::task::event::TaskInfo;
+use crate::task::event::{StopOrigin, TaskInfo};
 use crate::task::header::Header;
 use crate::task::home::Home;
 use crate::task::id::TaskId;
@@ -26,6 +26,7 @@ use crate::task::state::Wake;
 use lenio_sync::registry::Registry;
 use lenio_sync::stop::{StopKind, StopReason, StopSource, StopToken};
 use lenio_sync::wait::{Guard, WaitQueue, WaitingFor, WakeBatch};
+use lenio_time::Clock;
 use std::any::Any;
 use std::fmt;
 use std::panic::Location;
@@ -45,6 +46,8 @@ pub(crate) struct Node {
     chain: Chain,
     /// Whether polls of the task note what it waits for. Set at birth.
     records_waits: bool,
+    /// Whether a stop leaves its end to the body even before the first poll. Set at birth.
+    is_promise: bool,
     /// Those who wait for something to change here stand in its list.
     pub(super) queue: WaitQueue<State>,
 }
@@ -73,6 +76,8 @@ pub(crate) struct State {
     pub(super) children: Registry<Arc<Node>>,
     /// How many of them are tasks, or have something alive below.
     pub(super) live: usize,
+    /// Whether the callbacks of the stop have run, if there was one.
+    pub(super) is_announced: bool,
     /// Whether the body was dropped instead of being polled to its end.
     pub(super) was_dropped: bool,
     /// Hard shields that keep a cancel from this task.
@@ -184,6 +189,7 @@ impl Node {
             site,
             chain,
             records_waits: false,
+            is_promise: false,
             queue: WaitQueue::new(State {
                 policy,
                 reason: None,
@@ -191,6 +197,7 @@ impl Node {
                 parent: None,
                 children: Registry::new(),
                 live: 0,
+                is_announced: false,
                 was_dropped: false,
                 holds: 0,
                 rare: None,
@@ -243,6 +250,26 @@ impl Node {
         }
     }
 
+    /// For a node that nobody else has: its task is a promise.
+    pub(crate) fn make_promise(this: &mut Arc<Self>) {
+        if let Some(node) = Arc::get_mut(this) {
+            node.is_promise = true;
+        }
+    }
+
+    pub(super) fn is_promise(&self) -> bool {
+        self.is_promise
+    }
+
+    /// Why it was asked to stop, once the callbacks of the stop have run.
+    pub(crate) fn announced_reason(&self) -> Option<StopReason> {
+        if !self.read().is_requested() {
+            return None;
+        }
+        let state = self.queue.lock();
+        state.reason.clone().filter(|_| state.is_announced)
+    }
+
     pub(crate) fn records_waits(&self) -> bool {
         self.records_waits
     }
@@ -289,6 +316,21 @@ impl Node {
     pub(crate) fn parent(&self) -> Option<Arc<Self>> {
         let state = self.queue.lock();
         state.parent.as_ref().map(|parent| parent.node.clone())
+    }
+
+    /// A reason that begins here.
+    pub(super) fn own_reason(self: &Arc<Self>, kind: StopKind) -> StopReason {
+        let now = self.home().map(|home| home.now());
+        let deadline_of = match kind {
+            StopKind::Deadline => Arc::as_ptr(self).addr(),
+            _ => 0,
+        };
+        StopReason::new(kind).with_origin(StopOrigin {
+            task: self.task().and_then(|task| task.id),
+            throughline: self.chain.clone(),
+            at: now.unwrap_or_else(|| Clock::real().now()),
+            deadline_of,
+        })
     }
 
     /// Whether a stop, or a cancel, does not get in from above at this time.
@@ -410,7 +452,7 @@ impl Node {
         }
         drop(state);
         if seen.is_body_done() && reason.is_none() {
-            reason = Some(StopReason::new(StopKind::ParentFinished));
+            reason = Some(self.own_reason(StopKind::ParentFinished));
         }
         while let Some((node, key)) = above {
             above = node.count_up(key);
@@ -418,6 +460,7 @@ impl Node {
         if let Some(reason) = reason {
             let mut newborn = child.queue.lock();
             newborn.reason = Some(reason);
+            newborn.is_announced = true;
             if !child.keeps_out(seen.is_cancelled()) {
                 if seen.is_cancelled() {
                     child.word.cancel(seen.is_expired());
