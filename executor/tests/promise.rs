@@ -3,7 +3,6 @@
 use lenio_executor::{Builder, JoinError, Runtime, StopPolicy, promise, scope, spawn, yield_now};
 use std::error::Error;
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 fn builders() -> [Builder; 3] {
     let policies = [
@@ -90,7 +89,7 @@ fn g22_a_producer_that_polls_the_flag_never_beats_the_stop_with_its_error() {
     runtime.block_on(async {
         for _ in 0..2_000 {
             let (completer, answer) = promise::<()>();
-            let producer = thread::spawn(move || {
+            let producer = lenio_executor::spawn_blocking(move || {
                 while !completer.stop_handle().is_stopped() {
                     std::hint::spin_loop();
                 }
@@ -99,7 +98,7 @@ fn g22_a_producer_that_polls_the_flag_never_beats_the_stop_with_its_error() {
             answer.stop("enough");
             let error: JoinError = answer.await.unwrap_err();
             assert!(error.is_stopped(), "{error}");
-            producer.join().unwrap();
+            producer.await.unwrap();
         }
     });
 }

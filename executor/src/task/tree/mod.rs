@@ -17,7 +17,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `word` | how far the end of a node has come, in one atomic word |
-//! | `node` | the node, its links, and how a change of the count travels up |
+//! | `node` | the node, and who is woken for it |
+//! | `links` | children and parents, how a change of the count travels up, stops that are passed on sideways |
 //! | `cascade` | how a stop and a cancel travel down |
 //! | `end` | how a task ends |
 //! | `alarms`, `keeper` | deadlines and grace |
@@ -35,6 +36,7 @@ mod alarms;
 mod cascade;
 mod end;
 mod keeper;
+mod links;
 mod node;
 mod word;
 

@@ -1,0 +1,223 @@
+//! The ties between nodes: who is whose child, how a change of the live count travels up, and who is stopped with whom.
+
+use super::node::{Kind, Node, Parent, State, Woken};
+use lenio_sync::stop::{StopKind, StopSource, StopToken};
+use lenio_sync::wait::{Guard, WakeBatch};
+use std::sync::{Arc, Weak};
+
+/// What a node has to be told about one of its children.
+#[must_use]
+pub(super) struct Change {
+    node: Arc<Node>,
+    key: u64,
+    leaves: bool,
+    /// Whether it was counted as alive until now.
+    was_alive: bool,
+}
+
+impl Node {
+    /// Links `child`, which nobody else has, below this node. It is born stopped if this one is stopped.
+    ///
+    /// If this one is done the child stays alone, and stopped.
+    pub(crate) fn adopt(self: &Arc<Self>, child: &mut Arc<Self>) {
+        debug_assert!(Arc::get_mut(child).is_some(), "a newborn is nobody else's");
+        let is_task = child.kind() == Kind::Task;
+        let mut state = self.queue.lock();
+        // Under the lock, under which a cascade sets the word before it looks for children: it sees the child, or the child sees it.
+        let seen = self.read();
+        let mut reason = state.reason.clone().filter(|_| seen.is_requested());
+        if !seen.is_done() {
+            state.children.push_with(|key| {
+                if let Some(newborn) = Arc::get_mut(child) {
+                    let parent = Parent {
+                        node: self.clone(),
+                        key,
+                    };
+                    newborn.queue.get_mut().parent = Some(parent);
+                }
+                child.clone()
+            });
+        }
+        let mut above = None;
+        if is_task && !seen.is_done() {
+            state.live += 1;
+            above = state.above_of_first(self.kind());
+        }
+        drop(state);
+        if seen.is_body_done() && reason.is_none() {
+            reason = Some(self.own_reason(StopKind::ParentFinished));
+        }
+        while let Some((node, key)) = above {
+            above = node.count_up(key);
+        }
+        if let Some(reason) = reason {
+            let mut newborn = child.queue.lock();
+            newborn.reason = Some(reason);
+            newborn.is_announced = true;
+            if !child.keeps_out(seen.is_cancelled()) {
+                if seen.is_cancelled() {
+                    child.word.cancel(seen.is_expired());
+                } else {
+                    child.word.request();
+                }
+            }
+        }
+    }
+
+    /// The part of this task with this key has something alive below from now on. Returns whom else this concerns.
+    fn count_up(&self, key: u64) -> Option<(Arc<Self>, u64)> {
+        let mut state = self.queue.lock();
+        // It may have been left to itself meanwhile.
+        if !state.children.contains(key) {
+            return None;
+        }
+        state.live += 1;
+        state.above_of_first(self.kind())
+    }
+
+    /// Takes the node off its parent's list. It goes on alone. Returns whether it had a parent.
+    pub(crate) fn unlink(&self) -> bool {
+        let mut state = self.queue.lock();
+        let parent = state.parent.take();
+        let was_alive = self.kind() == Kind::Task || state.live > 0;
+        drop(state);
+        let Some(Parent { node, key }) = parent else {
+            return false;
+        };
+        Self::go_up(Some(Change {
+            node,
+            key,
+            leaves: true,
+            was_alive,
+        }));
+        true
+    }
+
+    pub(super) fn go_up(mut change: Option<Change>) {
+        while let Some(Change {
+            node,
+            key,
+            leaves,
+            was_alive,
+        }) = change
+        {
+            change = node.child_changed(key, leaves, was_alive);
+        }
+    }
+
+    /// Notes that a child has left, or has nothing alive below any more. Returns what that changes further up.
+    fn child_changed(&self, key: u64, leaves: bool, was_alive: bool) -> Option<Change> {
+        let mut batch = WakeBatch::new();
+        let mut state = self.queue.lock();
+        // A child that is left to itself at this moment has been taken out, and is not counted any more.
+        let is_mine = state.children.contains(key);
+        let gone = if leaves {
+            state.children.remove(key)
+        } else {
+            None
+        };
+        if is_mine && was_alive {
+            state.live -= 1;
+        }
+        if !is_mine || !was_alive || state.live > 0 {
+            drop(state);
+            drop(gone);
+            return None;
+        }
+        state.wake_all(0, &mut batch);
+        let seen = self.read();
+        let mut woken = Woken::Nobody;
+        let mut change = None;
+        if self.kind() == Kind::Task {
+            if seen.is_body_done() || seen.is_cancelled() {
+                woken = state.wake_member();
+            }
+        } else if seen.is_body_done() {
+            change = self.end_part(&mut state, true);
+        } else {
+            change = state.parent.as_ref().map(|parent| Change {
+                node: parent.node.clone(),
+                key: parent.key,
+                leaves: false,
+                was_alive: true,
+            });
+        }
+        drop(state);
+        drop(gone);
+        batch.wake_all();
+        woken.go();
+        change
+    }
+
+    /// Ends a scope or shield that nobody polls any more and that has nothing alive below.
+    pub(super) fn end_part(&self, state: &mut Guard<'_, State>, was_alive: bool) -> Option<Change> {
+        self.word.end();
+        state.parent.take().map(|Parent { node, key }| Change {
+            node,
+            key,
+            leaves: true,
+            was_alive,
+        })
+    }
+
+    /// Stops `target` together with this node, from now on until the link is removed. Returns the key of the link.
+    pub(crate) fn link_to(&self, target: &Arc<Self>) -> u64 {
+        let mut state = self.queue.lock();
+        let key = state.rare().links.push(Arc::downgrade(target));
+        let missed = state.reason.clone().filter(|_| self.read().is_requested());
+        drop(state);
+        if let Some(reason) = missed {
+            target.stop(reason);
+        }
+        key
+    }
+
+    /// As [`link_to`](Self::link_to), for good, and not a second time.
+    pub(crate) fn link_once(&self, target: &Arc<Self>) {
+        let state = self.queue.lock();
+        let links = state.rare.as_ref().map(|rare| rare.links.after(None));
+        let is_target = |(_, link): (u64, &Weak<Self>)| std::ptr::eq(link.as_ptr(), &**target);
+        let is_linked = links.is_some_and(|mut links| links.any(is_target));
+        drop(state);
+        if !is_linked {
+            self.link_to(target);
+        }
+    }
+
+    pub(crate) fn remove_link(&self, key: u64) {
+        let mut state = self.queue.lock();
+        let link = state.rare().links.remove(key);
+        drop(state);
+        drop(link);
+    }
+
+    /// The token that is stopped with this node: for waits with a waker of their own, and for callbacks.
+    pub(crate) fn token(&self) -> StopToken {
+        let source = StopSource::new();
+        let mut state = self.queue.lock();
+        let signal = state.rare().signal.get_or_insert(source);
+        let token = signal.token();
+        let missed = if self.read().is_requested() {
+            let signal = signal.clone();
+            state.reason.clone().map(|reason| (signal, reason))
+        } else {
+            None
+        };
+        drop(state);
+        if let Some((signal, reason)) = missed {
+            signal.stop(reason);
+        }
+        token
+    }
+}
+
+impl State {
+    /// Whom it concerns that there is one alive below now: of a scope or shield, the node above.
+    fn above_of_first(&self, kind: Kind) -> Option<(Arc<Node>, u64)> {
+        if kind == Kind::Task || self.live != 1 {
+            return None;
+        }
+        let parent = self.parent.as_ref()?;
+        Some((parent.node.clone(), parent.key))
+    }
+}
