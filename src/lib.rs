@@ -133,10 +133,11 @@
 //! # For those who change lenio
 //!
 //! The modules of this crate, in the order in which they may import each other: `entry . net . time . sync . future . serve . compat .
-//! prelude`.
+//! prelude . guide`.
 
 pub mod compat;
 pub mod future;
+pub mod guide;
 pub mod net;
 pub mod prelude;
 pub mod serve;

@@ -93,17 +93,21 @@ fn loom_ci_g07_a_stop_during_a_poll_is_not_missed() {
     loom::model(|| {
         let scheduler = Scheduler::new();
         let slot = Arc::new(std::sync::OnceLock::new());
-        let task = scheduler.spawn(until_stopped(slot.clone()));
+        let mut task = scheduler.spawn(until_stopped(slot.clone()));
         let node = node_of(&task);
         assert!(slot.set(node.clone()).is_ok());
-        let running = {
-            let scheduler = scheduler.clone();
-            thread::spawn(move || scheduler.run())
+        scheduler.run();
+        let polling = {
+            let (scheduler, node) = (scheduler.clone(), node.clone());
+            thread::spawn(move || {
+                node.wake();
+                scheduler.run();
+            })
         };
         node.stop(requested());
-        running.join().unwrap();
+        polling.join().unwrap();
         scheduler.run();
-        assert!(task.is_finished());
+        assert!(task.take_outcome().unwrap().is_ok(), "it saw the stop");
     });
 }
 
@@ -121,12 +125,17 @@ fn loom_ci_g01_the_first_node_of_a_task_against_its_end() {
         task.on_finish(move || {
             count.fetch_add(1, Ordering::Relaxed);
         });
+        if task.is_finished() {
+            let ran = ran.load(Ordering::Relaxed);
+            assert_eq!(ran, 1, "who sees the end sees what the callback did");
+        }
         let node = node_of(&task);
         node.stop(requested());
         running.join().unwrap();
         scheduler.run();
         assert!(task.is_finished());
         assert!(node.read().is_done(), "the task has closed its node");
+        assert!(node.points_to_nobody(), "the task may be freed now");
         assert_eq!(
             ran.load(Ordering::Relaxed),
             1,
@@ -206,6 +215,8 @@ fn loom_ci_g11_a_cancel_drops_children_before_their_parent() {
             let node = node.clone();
             thread::spawn(move || node.cancel(requested()))
         };
+        // Also a parent that is woken for another reason waits for its child.
+        node.wake();
         scheduler.run();
         cancelling.join().unwrap();
         scheduler.run();

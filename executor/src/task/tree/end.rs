@@ -139,7 +139,7 @@ impl Node {
         callback: FinishCallback,
     ) -> Result<(), FinishCallback> {
         let mut state = self.queue.lock();
-        if self.read().is_done() {
+        if state.is_finishing || self.read().is_done() {
             return Err(callback);
         }
         state.rare().finish_callbacks.push(callback);
@@ -216,12 +216,16 @@ impl Node {
         shield
     }
 
-    /// Runs the finish callbacks. The outcome is fixed, and nobody who waits for it has been woken.
+    /// Runs the finish callbacks. The outcome is fixed, and nobody who waits for it has been woken. Whoever comes later runs a callback
+    /// himself.
     pub(crate) fn run_finish_callbacks(&self) {
         loop {
             let mut state = self.queue.lock();
-            let Some(rare) = &mut state.rare else { return };
-            let callbacks = std::mem::take(&mut rare.finish_callbacks);
+            let callbacks = match &mut state.rare {
+                Some(rare) => std::mem::take(&mut rare.finish_callbacks),
+                None => Vec::new(),
+            };
+            state.is_finishing = callbacks.is_empty();
             drop(state);
             if callbacks.is_empty() {
                 return;

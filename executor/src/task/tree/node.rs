@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(super) live: usize,
     /// Whether the callbacks of the stop have run, if there was one.
     pub(super) is_announced: bool,
+    /// Whether the finish callbacks have run.
+    pub(super) is_finishing: bool,
     /// Whether the body was dropped instead of being polled to its end.
     pub(super) was_dropped: bool,
     /// Hard shields that keep a cancel from this task.
@@ -188,6 +190,7 @@ impl Node {
                 children: Registry::new(),
                 live: 0,
                 is_announced: false,
+                is_finishing: false,
                 was_dropped: false,
                 holds: 0,
                 rare: None,
@@ -245,6 +248,11 @@ impl Node {
         if let Some(node) = Arc::get_mut(this) {
             node.is_promise = true;
         }
+    }
+
+    #[cfg(all(test, lenio_loom))]
+    pub(crate) fn points_to_nobody(&self) -> bool {
+        matches!(self.queue.lock().member, Member::Nobody)
     }
 
     pub(super) fn is_promise(&self) -> bool {
