@@ -248,3 +248,28 @@ fn loom_ci_scope_a_late_child_is_waited_for_or_born_stopped() {
         assert!(child.is_finished());
     });
 }
+
+#[test]
+fn loom_ci_g10_callbacks_that_come_in_the_last_poll_run_before_the_end_is_seen() {
+    loom::model(|| {
+        let scheduler = Scheduler::new();
+        let own = Arc::new(std::sync::OnceLock::<Arc<JoinHandle<()>>>::new());
+        let ran = Arc::new(AtomicUsize::new(0));
+        let (slot, count) = (own.clone(), ran.clone());
+        let task = Arc::new(scheduler.spawn(async move {
+            slot.get().unwrap().on_finish(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        }));
+        assert!(own.set(task.clone()).is_ok());
+        let running = {
+            let scheduler = scheduler.clone();
+            thread::spawn(move || scheduler.run())
+        };
+        if task.is_finished() {
+            assert_eq!(ran.load(Ordering::Relaxed), 1);
+        }
+        running.join().unwrap();
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+    });
+}
