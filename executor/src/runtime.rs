@@ -184,7 +184,7 @@ struct Before {
 impl Before {
     fn of(shared: &Shared) -> Self {
         Self {
-            alive: shared.living(),
+            alive: shared.living_tasks(),
             cancelled: shared.cancelled(),
             jobs_dropped: shared.blocking.dropped(),
         }

@@ -1,5 +1,6 @@
 //! Functions of the user that the runtime calls at certain moments.
 
+use crate::context::chain::Chain;
 use crate::task::{StopEvent, TaskId, Unobserved, contain};
 use std::fmt;
 use std::panic::Location;
@@ -20,6 +21,8 @@ pub struct StuckTask {
     pub id: Option<TaskId>,
     /// Its name, if it was given one.
     pub name: Option<String>,
+    /// On whose behalf it runs: the throughline that it has inherited.
+    pub throughline: Chain,
     /// Where it was spawned. `None` for the future that was given to `block_on`.
     pub spawned_at: Option<&'static Location<'static>>,
     /// Which worker it occupies: an index into [`Metrics::workers`](crate::Metrics::workers).
@@ -42,7 +45,11 @@ impl fmt::Display for StuckTask {
             f,
             " has kept worker {} in one poll for {:?}",
             self.worker, self.polling_for
-        )
+        )?;
+        if !self.throughline.is_empty() {
+            write!(f, ", for {:#}", self.throughline)?;
+        }
+        Ok(())
     }
 }
 

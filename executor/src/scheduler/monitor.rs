@@ -18,6 +18,7 @@
 
 use super::place::{Place, Polling};
 use super::shared::Shared;
+use crate::context::chain::Chain;
 use crate::observe::StuckTask;
 use crate::task::TaskId;
 use lenio_time::{Clock, Instant};
@@ -112,15 +113,20 @@ fn report(
     polls: u64,
     polling_for: Duration,
 ) -> bool {
-    let Some(Polling { id, site, name }) = place.poll.read() else {
+    let Some(Polling { id, site }) = place.poll.read() else {
         return false;
     };
     if place.counters.polls.value() != polls {
         return false;
     }
+    let id = id.and_then(TaskId::from_u64);
+    // The walk is long where many tasks live; it is this thread's time, and rare.
+    let node = id.and_then(|id| shared.node_of(id));
+    let node = node.as_ref();
     shared.hooks.call_stuck(&StuckTask {
-        id: id.and_then(TaskId::from_u64),
-        name,
+        id,
+        name: node.and_then(|node| node.name()).map(str::to_owned),
+        throughline: node.map_or(Chain::empty(), |node| node.chain().clone()),
         spawned_at: site,
         worker,
         polling_for,

@@ -79,8 +79,6 @@ pub(crate) struct PollInProgress {
     id: AtomicU64,
     /// Where it was spawned. Null until the first poll.
     site: AtomicPtr<Location<'static>>,
-    /// The name of the last named task, and its id. Locked only for named tasks.
-    named: Mutex<Option<(u64, String)>>,
     /// The value of the poll counter at which the monitor found this worker stuck, plus one; 0: not stuck.
     stuck_at: AtomicU64,
 }
@@ -101,12 +99,11 @@ impl Outer {
 }
 
 /// The poll that [`PollInProgress`] describes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Polling {
     /// `None`: the future of `block_on`.
     pub(crate) id: Option<u64>,
     pub(crate) site: Option<&'static Location<'static>>,
-    pub(crate) name: Option<String>,
 }
 
 impl PollInProgress {
@@ -120,17 +117,7 @@ impl PollInProgress {
         let site = ptr::from_ref(runnable.spawned_at()).cast_mut();
         // ORDERING: Relaxed: as above.
         self.site.store(site, Ordering::Relaxed);
-        if let Some(node) = runnable.header().node() {
-            if let Some(name) = node.name() {
-                self.note_name(id, name);
-            }
-        }
         outer
-    }
-
-    #[cold]
-    fn note_name(&self, id: u64, name: &str) {
-        *self.named.lock() = Some((id, name.to_owned()));
     }
 
     /// What is being polled, if anything is.
@@ -144,18 +131,14 @@ impl PollInProgress {
             return Some(Polling {
                 id: None,
                 site: None,
-                name: None,
             });
         }
         // ORDERING: Relaxed: what it points to is static.
         let site = self.site.load(Ordering::Relaxed).cast_const();
-        let named = self.named.lock();
-        let name = named.as_ref().filter(|(named, _)| *named == id);
         Some(Polling {
             id: Some(id),
             // SAFETY: only `start` stores here, and what it stores is a `&'static Location`; null is the initial value.
             site: unsafe { site.as_ref() },
-            name: name.map(|(_, name)| name.clone()),
         })
     }
 

@@ -14,7 +14,7 @@ use crate::blocking::BlockingPool;
 use crate::observe::{Dump, Hooks, LeftBehind, Metrics};
 use crate::policy::StopPolicy;
 use crate::task::tree::{Ask, Cascade, Node};
-use crate::task::{Home, Owner, Rules, Runnable, StopEvent, Unobserved, living, roots};
+use crate::task::{Home, Owner, Rules, Runnable, StopEvent, TaskId, Unobserved, living, roots};
 use lenio_net::reactor::Reactor;
 use lenio_sync::park::{Interrupt, Parker};
 use lenio_sync::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     waiting: Mutex<VecDeque<Arc<Parker>>>,
     /// Places that are occupied by a thread.
     occupied: AtomicUsize,
+    /// Living tasks that look after the alarms of others.
+    keepers: Arc<AtomicUsize>,
     stopping: AtomicBool,
     ended: AtomicBool,
     /// Worker threads that have not ended, for the shutdown to wait on.
@@ -125,6 +127,7 @@ impl Shared {
                 outside_timers: timers(),
                 waiting: Mutex::new(VecDeque::new()),
                 occupied: AtomicUsize::new(0),
+                keepers: Arc::new(AtomicUsize::new(0)),
                 stopping: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
                 alive: Mutex::new(0),
@@ -169,6 +172,13 @@ impl Shared {
     /// Tasks that are not done, blocking jobs aside.
     pub(crate) fn living(&self) -> usize {
         self.owners().map(Owner::living).sum()
+    }
+
+    /// As [`living`](Self::living), for people: without the runtime's own.
+    pub(crate) fn living_tasks(&self) -> usize {
+        // ORDERING: Relaxed: a statistic.
+        let keepers = self.keepers.load(Ordering::Relaxed);
+        self.living().saturating_sub(keepers)
     }
 
     /// Takes a step towards letting go of finished tasks, where that pays. Returns whether there is more to do.
@@ -352,10 +362,18 @@ impl Shared {
         left
     }
 
+    /// The node of the living task with this id, if it has one.
+    pub(crate) fn node_of(&self, id: TaskId) -> Option<Arc<Node>> {
+        let mut tasks = self.owners().flat_map(living);
+        tasks.find(|task| task.id == id)?.node
+    }
+
     /// Every task that lives, blocking jobs among them, and what is around them in the tree.
     pub(crate) fn dump(&self) -> Dump {
         let owners = self.owners().chain([self.blocking.owner()]);
-        Dump::of(owners.flat_map(living), self.clock.now())
+        let tasks = owners.flat_map(living);
+        let tasks = tasks.filter(|task| *task.spawned_at != *keeper_site());
+        Dump::of(tasks, self.clock.now())
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
@@ -365,7 +383,7 @@ impl Shared {
             workers: workers
                 .map(|(index, place)| place.metrics(index < self.threads))
                 .collect(),
-            living_tasks: self.living(),
+            living_tasks: self.living_tasks(),
             blocking_threads: blocking.threads,
             blocking_idle: blocking.idle,
             blocking_queued: blocking.queued,
@@ -406,13 +424,33 @@ fn home(shared: *const ()) -> Option<Arc<dyn Home>> {
     Some(unsafe { Arc::from_raw(shared) })
 }
 
+/// The spawn site of every keeper, by which dumps leave them out.
+fn keeper_site() -> &'static Location<'static> {
+    Location::caller()
+}
+
 impl Home for Shared {
     fn now(&self) -> Instant {
         self.clock.now()
     }
 
     fn run(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        drop(self.spawn_alone(future, Location::caller()));
+        /// A keeper is nobody's task, and not counted as one.
+        struct Counted(Arc<AtomicUsize>);
+        impl Drop for Counted {
+            fn drop(&mut self) {
+                // ORDERING: Relaxed: a statistic.
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        // ORDERING: Relaxed: a statistic.
+        self.keepers.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted(self.keepers.clone());
+        let keeper = async move {
+            let _counted = counted;
+            future.await;
+        };
+        drop(self.spawn_alone(keeper, keeper_site()));
     }
 
     fn report(&self, event: &StopEvent) {

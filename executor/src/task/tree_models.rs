@@ -5,12 +5,12 @@ use super::models::Scheduler;
 use super::tree::{Kind, Node};
 use crate::context::chain::Chain;
 use crate::policy::StopPolicy;
+use lenio_sync::primitive::atomic::{AtomicUsize, Ordering};
 use lenio_sync::primitive::thread;
 use lenio_sync::stop::{StopKind, StopReason};
 use std::future::{pending, poll_fn};
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 fn scope_node() -> Arc<Node> {
