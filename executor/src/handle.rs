@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 /// A way to reach a runtime. Cheap to clone; does not keep the runtime running.
@@ -255,18 +255,7 @@ fn work_as_root<F: Future>(worker: &Worker, future: Pin<&mut F>, root: &Arc<Root
 /// Waits until nothing is alive below the future of a `block_on`, and its finalizers have run.
 async fn wait_for_end(node: &Arc<Node>) {
     let mut watcher = pin!(node.watcher());
-    poll_fn(|cx| {
-        loop {
-            ready!(node.poll_childless(watcher.as_mut(), cx));
-            if node.poll_end(cx, poll_inside).is_ready() {
-                return Poll::Ready(());
-            }
-            if node.poll_childless(watcher.as_mut(), cx).is_ready() {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await;
+    poll_fn(|cx| node.poll_end_watching(watcher.as_mut(), cx, poll_inside)).await;
 }
 
 // Everything behind a handle is atomic or locked and stays consistent when a task unwinds; only the user's hooks, as trait objects,

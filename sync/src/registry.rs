@@ -80,6 +80,25 @@ impl<T> Registry<T> {
         Some((place.key, place.value?))
     }
 
+    /// Takes out all values, first come first. Their keys are not given out again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lenio_sync::registry::Registry;
+    ///
+    /// let mut list = Registry::new();
+    /// let old = list.push("old");
+    /// assert_eq!(list.take_all().collect::<Vec<_>>(), ["old"]);
+    /// list.push("new");
+    /// assert_eq!(list.remove(old), None);
+    /// ```
+    pub fn take_all(&mut self) -> impl DoubleEndedIterator<Item = T> + use<T> {
+        self.live = 0;
+        let places = std::mem::take(&mut self.places);
+        places.into_iter().filter_map(|place| place.value)
+    }
+
     /// Takes out what was added with this key, if it is still there.
     pub fn remove(&mut self, key: u64) -> Option<T> {
         let at = self
@@ -101,6 +120,25 @@ impl<T> Registry<T> {
     pub fn contains(&self, key: u64) -> bool {
         let at = self.places.binary_search_by_key(&key, |place| place.key);
         at.is_ok_and(|at| self.places[at].value.is_some())
+    }
+
+    /// What was added with this key, if it is still there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lenio_sync::registry::Registry;
+    ///
+    /// let mut list = Registry::new();
+    /// let key = list.push(1);
+    /// if let Some(value) = list.find(key) {
+    ///     *value += 1;
+    /// }
+    /// assert_eq!(list.remove(key), Some(2));
+    /// ```
+    pub fn find(&mut self, key: u64) -> Option<&mut T> {
+        let at = self.places.binary_search_by_key(&key, |place| place.key);
+        self.places[at.ok()?].value.as_mut()
     }
 
     /// The values that were added after the one with key `after`, or all, first come first, with their keys.

@@ -155,7 +155,7 @@ impl DumpEntry {
     fn of(node: &Node, task: Option<&Living>, depth: usize, now: Instant) -> Self {
         let state = match (node.kind(), task) {
             (Kind::Scope, _) => TaskState::Scope,
-            (Kind::Shield | Kind::HardShield, _) => TaskState::Shield,
+            (Kind::Shield | Kind::HardShield | Kind::Finalizer, _) => TaskState::Shield,
             (Kind::Task, _) if node.read().is_body_done() => TaskState::Ending,
             (Kind::Task, Some(task)) => TaskState::of(task),
             // It has come since the list was made, or it is in none.

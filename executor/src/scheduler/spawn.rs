@@ -68,10 +68,10 @@ impl Shared {
         F::Output: Send + 'static,
     {
         let place = birth.place(&self.rules, spawned_at);
-        let deadline = birth.deadline.zip(place.node.clone());
         // SAFETY: the future is 'static.
         let handle = unsafe { self.spawn_in(future, place, spawned_at) };
-        if let Some((after, node)) = deadline {
+        // Not before: a newborn's node is nobody else's.
+        if let (Some(after), Some(node)) = (birth.deadline, handle.node()) {
             node.set_deadline(after);
         }
         handle
@@ -102,10 +102,11 @@ impl Shared {
                 // SAFETY: see `owner`; the rest by contract.
                 let spawned =
                     unsafe { task::new_task(future, NonNull::from(owner), place.node, spawned_at) };
-                owner.list(&spawned.runnable);
+                // Adopted before it is listed: from then on a shutdown may find its node.
                 if let Some(parent) = &place.parent {
                     adopt_newborn(parent, &spawned.runnable);
                 }
+                owner.list(&spawned.runnable);
                 worker.woken(spawned.runnable);
                 spawned.handle
             }
@@ -136,11 +137,12 @@ impl Shared {
         let owner = NonNull::from(&self.outside);
         // SAFETY: see `owner`; the rest by contract.
         let spawned = unsafe { task::new_task(future, owner, place.node, spawned_at) };
-        self.outside.list(&spawned.runnable);
-        drop(door);
+        // As above.
         if let Some(parent) = &place.parent {
             adopt_newborn(parent, &spawned.runnable);
         }
+        self.outside.list(&spawned.runnable);
+        drop(door);
         self.inject(spawned.runnable);
         spawned.handle
     }
@@ -157,10 +159,9 @@ impl Shared {
         T: Send + 'static,
     {
         let place = birth.place(&self.rules, spawned_at);
-        let deadline = birth.deadline.zip(place.node.clone());
         let start_thread = || start_blocking_thread(self);
         let handle = self.blocking.spawn(job, place, spawned_at, start_thread);
-        if let Some((after, node)) = deadline {
+        if let (Some(after), Some(node)) = (birth.deadline, handle.node()) {
             node.set_deadline(after);
         }
         handle

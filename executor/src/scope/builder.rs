@@ -319,16 +319,9 @@ async fn wait_for_children(node: &Arc<Node>) {
     let mut watcher = pin!(node.watcher());
     poll_fn(|cx| {
         loop {
-            ready!(node.poll_childless(watcher.as_mut(), cx));
-            if node.poll_end(cx, poll_inside).is_ready() {
-                if node.try_end_scope() {
-                    return Poll::Ready(());
-                }
-                continue;
-            }
-            // A finalizer waits, or what it has started does.
-            if node.poll_childless(watcher.as_mut(), cx).is_ready() {
-                return Poll::Pending;
+            ready!(node.poll_end_watching(watcher.as_mut(), cx, poll_inside));
+            if node.try_end_scope() {
+                return Poll::Ready(());
             }
         }
     })
@@ -341,14 +334,11 @@ struct Closing(Option<Arc<Node>>);
 impl Drop for Closing {
     fn drop(&mut self) {
         if let Some(node) = self.0.take() {
-            // The task, or else nobody, runs the cleanup.
-            let cleanup = node.take_finalizers();
-            if let Some(task) = node.task() {
-                for cleanup in cleanup {
-                    drop(task.add_finalizer(cleanup));
-                }
-            }
             node.abandon_scope(StopReason::new(StopKind::HandleDropped));
+            node.end_finalizer();
+            for cleanup in node.take_finalizers() {
+                node.leave_to_task(cleanup);
+            }
         }
     }
 }

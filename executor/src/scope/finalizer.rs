@@ -9,6 +9,7 @@ use std::panic::Location;
 ///
 /// The runtime runs it then, inside of a [`shield`](crate::shield), with everything that was registered later before it and everything
 /// that was registered earlier after it; the task is done when all have ended. A panic in one does not keep the others from running.
+/// Children that one leaves behind are stopped when it ends, and gone before the next one begins.
 /// How long they may take altogether is up to [`StopPolicy::finalizers`](crate::StopPolicy::finalizers); what is left then is dropped.
 ///
 /// Costs an allocation, and one more for the first use in a task. Outside of a task the cleanup is spawned at once on the current runtime, because nothing

@@ -4,7 +4,11 @@ use super::failure::{Failures, OnFailure, is_stop};
 use super::part::Part;
 use crate::scheduler::Shared;
 use crate::task::tree::{Node, Sink};
-use crate::task::{Birth, Body, JoinError, JoinHandle, StopHandle, TaskId, Under, current, reason};
+use crate::task::{
+    Birth, Body, Home, JoinError, JoinHandle, StopHandle, TaskId, Under, Unobserved, current,
+    reason,
+};
+use lenio_sync::contain::contain;
 use lenio_sync::primitive::Mutex;
 use lenio_sync::stop::{StopKind, StopReason};
 use pin_project_lite::pin_project;
@@ -92,6 +96,26 @@ impl<E: Send + 'static> Group<E> {
     }
 }
 
+/// Failures that came when the scope's future was gone, or went with it: nobody has seen them.
+impl<E> Drop for Group<E> {
+    fn drop(&mut self) {
+        let failures = std::mem::replace(self.failures.get_mut(), Failures::new());
+        let report = |error: &JoinError| {
+            let task = self.node.info();
+            self.shared.report_unobserved(&Unobserved { task, error });
+        };
+        for error in failures.errors {
+            report(&JoinError::failed(None));
+            contain(move || drop(error));
+        }
+        if let Some(payload) = failures.panic {
+            let error = JoinError::panicked(TaskId::NONE, payload);
+            report(&error);
+            contain(move || drop(error));
+        }
+    }
+}
+
 impl<E: Send + 'static> Sink for Group<E> {
     fn panicked(&self, _: Option<TaskId>, payload: Box<dyn Any + Send>) {
         let mut failures = self.failures.lock();
@@ -165,7 +189,12 @@ impl<E: Send + 'static> Scope<E> {
     /// Has `cleanup` run when all children have ended, before the scope returns. As [`on_exit`](crate::on_exit) otherwise; if the
     /// scope's future is dropped, the end of its task runs it. In a scope that has ended `cleanup` is dropped.
     pub fn on_exit(&self, cleanup: impl Future<Output = ()> + Send + 'static) {
-        drop(self.group.node.add_finalizer(Box::pin(cleanup)));
+        let node = &self.group.node;
+        if let Err(cleanup) = node.add_finalizer(Box::pin(cleanup)) {
+            if !node.read().is_done() {
+                node.leave_to_task(cleanup);
+            }
+        }
     }
 
     /// Asks the body and all children to stop. See [`StopHandle::stop`].

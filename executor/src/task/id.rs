@@ -29,7 +29,7 @@ thread_local! {
 
 impl TaskId {
     /// What the handle of a task that never existed reports.
-    pub(super) const NONE: Self = Self(NonZeroU64::MAX);
+    pub(crate) const NONE: Self = Self(NonZeroU64::MAX);
 
     pub(crate) fn next() -> Self {
         let (mut next, mut end) = MINE.get();

@@ -130,7 +130,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// The node of the task, if it has one.
-    pub(super) fn node(&self) -> Option<NodeOf<'_>> {
+    pub(crate) fn node(&self) -> Option<NodeOf<'_>> {
         self.header().and_then(Header::node)
     }
 

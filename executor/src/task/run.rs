@@ -12,13 +12,13 @@ use super::header::{Header, Polled};
 use super::owned::Owner;
 use super::runnable::Runnable;
 use super::state::{EndPoll, Finish, StartPoll};
-use super::tree::{Node, Turn};
+use super::tree::{Ending, Node, Turn};
 use super::waker;
 use lenio_sync::stop::{StopKind, StopReason};
 use lenio_sync::wait::observe;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 /// What became of a poll.
 #[must_use]
@@ -186,14 +186,14 @@ unsafe fn run_end(task: NonNull<Header>, is_new: bool, mine: Option<&Owner>) -> 
     // SAFETY: the task is worked on here.
     let inside = unsafe { current::enter(task) };
     let ended = node.poll_end(&mut Context::from_waker(&waker), poll_inside);
-    if ended.is_ready() {
+    if ended == Ending::Over {
         node.run_finish_callbacks();
     }
     drop(inside);
     match ended {
         // SAFETY: RUNNING is ours.
-        Poll::Pending => unsafe { end_poll(task) },
-        Poll::Ready(()) => {
+        Ending::Below | Ending::Finalizer => unsafe { end_poll(task) },
+        Ending::Over => {
             let ran = if node.was_dropped() {
                 Ran::Cancelled
             } else {

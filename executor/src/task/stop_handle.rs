@@ -392,17 +392,22 @@ impl<T> JoinHandle<T> {
     ///
     /// # Errors
     ///
-    /// If the caller is not the parent: only the task or scope that has the child can let go of it.
+    /// If the caller is not the parent: only the task or scope that has the child can let go of it. A task that is done is nobody's
+    /// child any more, and that is no error.
     pub fn detach(&self) -> Result<(), NotParent> {
         let node = self.node().ok_or(NotParent(()))?;
-        let parent = node.parent().ok_or(NotParent(()))?;
+        let parent = node.parent();
+        if node.read().is_done() {
+            return Ok(());
+        }
+        let parent = parent.ok_or(NotParent(()))?;
         let is_mine =
             current::with_node(|mine| mine.is_some_and(|mine| Arc::ptr_eq(mine, &parent)));
-        if is_mine && node.unlink() {
-            Ok(())
-        } else {
-            Err(NotParent(()))
+        if !is_mine {
+            return Err(NotParent(()));
         }
+        node.unlink();
+        Ok(())
     }
 
     /// Stops the task when the returned value is dropped, with the kind [`HandleDropped`](StopKind::HandleDropped).

@@ -121,7 +121,7 @@ impl Cascade {
         if seen.is_done() || seen.is_cancelled() || (!is_cancel && seen.is_requested()) {
             return false;
         }
-        if node.keeps_out(is_cancel) {
+        if node.keeps_out(&state, is_cancel) {
             if state.reason.is_none() {
                 state.reason = Some(self.reason.clone());
             }
@@ -136,8 +136,9 @@ impl Cascade {
             Ask::Stop => node.word.request(),
             Ask::Cancel { is_expired } => node.word.cancel(is_expired),
         };
-        // Who is to be dropped waits for those below first, and is woken by the last of them.
-        let waits = is_cancel && state.live > 0;
+        // A task that is to be dropped waits for those below first, and is woken by the last of them. Unless a hard shield lets it go
+        // on, or it is a part of a task that goes on: those hear of it now.
+        let waits = is_cancel && node.kind() == Kind::Task && state.live > 0 && state.holds == 0;
         let woken = (!waits).then(|| state.wake_member());
         let rare = state.rare.as_ref().filter(|_| is_first);
         let signal = rare.and_then(|rare| rare.signal.clone());
@@ -190,7 +191,8 @@ impl Cascade {
         let mut last = None;
         for (key, child) in state.children.after(after).take(CHUNK) {
             last = Some(key);
-            self.left.push(Left::Visit(child.clone(), ask, running));
+            let child = child.node.clone();
+            self.left.push(Left::Visit(child, ask, running));
         }
         drop(state);
         let Some(last) = last else { return };

@@ -5,7 +5,7 @@
 //!    -> BODY_DONE: those who wait for the body are woken
 //!    -> the children are stopped (by policy)
 //!    -> nothing is alive below (by policy)
-//!    -> finalizers, the last one first; what they start is waited for as well
+//!    -> finalizers, the last one first; what one leaves behind is stopped, and gone before the next
 //!    -> finish callbacks
 //!    -> DONE: the outcome is published, waiters are woken, the parent counts one less
 //! ```
@@ -13,15 +13,17 @@
 //! The steps are taken by whoever has the right to poll the task: it asks [`Node::turn`] what to do before each poll, and
 //! [`Node::poll_end`] once the body is over. A task that waits for its children is idle, and is woken by the last of them.
 
-use super::node::{Finalizer, FinishCallback, Kind, Member, Node, State};
+use super::keeper::Watcher;
+use super::node::{Child, Finalizer, FinishCallback, Kind, Member, Node, State};
 use crate::policy::AtEnd;
 use crate::task::error::JoinError;
 use lenio_sync::contain::{contain, drop_payload};
 use lenio_sync::stop::{StopKind, StopReason};
 use lenio_sync::wait::{Guard, WakeBatch};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// What the holder of the right to poll has to do.
 #[must_use]
@@ -34,6 +36,18 @@ pub(crate) enum Turn {
     Rest,
     /// The body is over: go on with the end.
     End,
+}
+
+/// What the end of a task or scope waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Ending {
+    /// Something below is alive, and no finalizer runs.
+    Below,
+    /// A finalizer runs.
+    Finalizer,
+    /// Nothing: nothing is alive below and no finalizer is left.
+    Over,
 }
 
 impl Node {
@@ -103,25 +117,39 @@ impl Node {
     /// Leaves every child to itself.
     pub(crate) fn leave_children(&self) {
         let mut state = self.queue.lock();
-        let children = std::mem::take(&mut state.children);
+        let children = state.children.take_all();
         state.live = 0;
         drop(state);
-        for child in children.into_values() {
+        for Child { node: child, .. } in children {
             let mut state = child.queue.lock();
             let parent = state.parent.take();
+            let grace = state.policy.grace;
             drop(state);
             drop(parent);
+            // Whoever looked after its grace may end before it does.
+            if child.read().is_requested() {
+                child.start_grace(grace);
+            }
         }
     }
 
-    /// Adds a finalizer, which runs before those that were added before. `false`: too late, nothing will run it.
+    /// Adds a finalizer, which runs before those that were added before. Too late, because nothing will run it: gives it back.
     pub(crate) fn add_finalizer(&self, finalizer: Finalizer) -> Result<(), Finalizer> {
         let mut state = self.queue.lock();
-        if self.read().is_done() {
+        let seen = self.read();
+        let is_abandoned = self.kind() == Kind::Scope && seen.is_body_done();
+        if seen.is_done() || is_abandoned {
             return Err(finalizer);
         }
         state.rare().finalizers.push(finalizer);
         Ok(())
+    }
+
+    /// The end of the task runs the finalizer of this scope, whose future is gone. Without a task nobody does.
+    pub(crate) fn leave_to_task(self: &Arc<Self>, finalizer: Finalizer) {
+        if let Some(task) = self.task() {
+            drop(task.add_finalizer(finalizer));
+        }
     }
 
     /// Takes what is to be run at the end out, first come first.
@@ -146,40 +174,41 @@ impl Node {
         Ok(())
     }
 
-    /// Goes on with the end of a task, after [`end_body`](Self::end_body). `Ready`: nothing is alive below and no finalizer is left.
+    /// Goes on with the end of a task or scope, after its body.
     ///
     /// `inside` calls what it is given as a part of the shield that it is given.
     pub(crate) fn poll_end(
         self: &Arc<Self>,
         cx: &mut Context<'_>,
         inside: impl Fn(&Arc<Self>, &mut dyn FnMut()),
-    ) -> Poll<()> {
+    ) -> Ending {
         loop {
             let mut state = self.queue.lock();
-            if state.live > 0 {
-                return Poll::Pending;
-            }
-            let Some(rare) = &mut state.rare else {
-                return Poll::Ready(());
+            let is_alive = state.live > 0;
+            let at_rest = if is_alive {
+                Ending::Below
+            } else {
+                Ending::Over
             };
-            let Some(mut finalizer) = rare.finalizers.pop() else {
-                let shield = rare.finalizer_shield.take();
-                drop(state);
-                match shield {
-                    None => return Poll::Ready(()),
-                    // What it kept out comes to those that the finalizers have started.
-                    Some(shield) => shield.end_shield(),
-                }
-                continue;
+            let Some(rare) = &mut state.rare else {
+                return at_rest;
             };
             let is_over = rare.finalizers_over;
             let shield = rare.finalizer_shield.clone();
+            // One that has begun goes on beside what it has started; the next one begins after that.
+            if is_alive && shield.is_none() && !is_over {
+                return Ending::Below;
+            }
+            let Some(mut finalizer) = rare.finalizers.pop() else {
+                return at_rest;
+            };
             drop(state);
             if is_over {
                 contain(move || drop(finalizer));
+                self.end_finalizer();
                 continue;
             }
-            let shield = shield.unwrap_or_else(|| self.start_finalizers());
+            let shield = shield.unwrap_or_else(|| self.start_finalizer());
             let mut polled = Poll::Pending;
             inside(&shield, &mut || {
                 let poll = || finalizer.as_mut().poll(cx);
@@ -190,19 +219,20 @@ impl Node {
             });
             if polled.is_ready() {
                 contain(move || drop(finalizer));
+                self.end_finalizer();
                 continue;
             }
             // It goes on before those that it has added.
             let mut state = self.queue.lock();
             state.rare().finalizers.push(finalizer);
-            return Poll::Pending;
+            return Ending::Finalizer;
         }
     }
 
-    /// Makes the shield under which finalizers run, and begins to count their time.
-    fn start_finalizers(self: &Arc<Self>) -> Arc<Self> {
+    /// Makes the shield under which a finalizer runs. The first one begins to count their time.
+    fn start_finalizer(self: &Arc<Self>) -> Arc<Self> {
         let mut shield = Self::new(
-            Kind::Shield,
+            Kind::Finalizer,
             None,
             None,
             self.site(),
@@ -210,10 +240,40 @@ impl Node {
             self.chain().clone(),
         );
         self.adopt(&mut shield);
-        shield.bind_part(Some(self.clone()));
+        shield.bind_part(self.task());
         self.queue.lock().rare().finalizer_shield = Some(shield.clone());
         self.set_finalizer_limit(self.policy().finalizer_limit());
         shield
+    }
+
+    /// As [`poll_end`](Self::poll_end), for whoever is not woken as the task is.
+    pub(crate) fn poll_end_watching(
+        self: &Arc<Self>,
+        mut watcher: Pin<&mut Watcher<'_>>,
+        cx: &mut Context<'_>,
+        inside: impl Fn(&Arc<Self>, &mut dyn FnMut()),
+    ) -> Poll<()> {
+        loop {
+            let watcher = watcher.as_mut();
+            match self.poll_end(cx, &inside) {
+                Ending::Over => return Poll::Ready(()),
+                Ending::Below => ready!(self.poll_childless(watcher, cx)),
+                Ending::Finalizer => ready!(self.poll_finalizers_over(watcher, cx)),
+            }
+        }
+    }
+
+    /// The finalizer under way is over, or is not run any further: what was kept out comes to those that it has started.
+    pub(crate) fn end_finalizer(&self) {
+        let mut state = self.queue.lock();
+        let shield = state
+            .rare
+            .as_mut()
+            .and_then(|rare| rare.finalizer_shield.take());
+        drop(state);
+        if let Some(shield) = shield {
+            shield.end_shield();
+        }
     }
 
     /// Runs the finish callbacks. The outcome is fixed, and nobody who waits for it has been woken. Whoever comes later runs a callback
@@ -263,6 +323,7 @@ impl Node {
             self.end_body(true);
         }
         self.leave_children();
+        self.end_finalizer();
         for finalizer in self.take_finalizers() {
             contain(move || drop(finalizer));
         }
@@ -287,15 +348,17 @@ impl Node {
     }
 
     fn end_scope(&self, mut state: Guard<'_, State>) {
+        let mut batch = WakeBatch::new();
         self.word.end_body();
         let change = if state.live == 0 {
-            self.end_part(&mut state, false)
+            self.end_part(&mut state, &mut batch)
         } else {
             None
         };
         let sink = state.rare.as_mut().and_then(|rare| rare.sink.take());
         drop(state);
         drop(sink);
+        batch.wake_all();
         Self::go_up(change);
     }
 }

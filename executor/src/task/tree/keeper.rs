@@ -130,6 +130,18 @@ impl Node {
         watcher.poll(0, cx, |state, _| (state.live == 0).then_some(()))
     }
 
+    /// Waits until finalizers have had their time.
+    pub(super) fn poll_finalizers_over(
+        &self,
+        watcher: Pin<&mut Watcher<'_>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        watcher.poll(0, cx, |state, _| {
+            let rare = state.rare.as_ref();
+            rare.is_some_and(|rare| rare.finalizers_over).then_some(())
+        })
+    }
+
     /// A stop is delivered to whoever waits here. Returns why, and notes that it was told once more.
     pub(crate) fn deliver(self: &Arc<Self>) -> Option<StopReason> {
         let mut state = self.queue.lock();
@@ -166,7 +178,7 @@ impl Node {
                 Some(Alarm::Soft) => self.end_grace(),
                 Some(Alarm::Hard) => self.report_stuck(now),
                 Some(Alarm::Finalizers) => self.cut_finalizers(),
-                Some(Alarm::Hold) => self.end_shield(),
+                Some(Alarm::Hold) => self.open_shield(),
             }
         }
     }
@@ -184,10 +196,15 @@ impl Node {
     }
 
     fn cut_finalizers(self: &Arc<Self>) {
+        let mut batch = WakeBatch::new();
         let mut state = self.queue.lock();
         state.rare().finalizers_over = true;
+        state.wake_all(0, &mut batch);
         let woken = state.wake_member();
         drop(state);
+        // For what they have started: it comes to them when the finalizer under way is dropped.
+        self.stop_below(StopReason::new(StopKind::ParentFinished));
+        batch.wake_all();
         woken.go();
         self.report(|node| StopEvent::FinalizersCut { task: node.info() });
     }
@@ -204,7 +221,12 @@ impl Node {
         while let Some(node) = left.pop() {
             let state = node.queue.lock();
             let begin = left.len();
-            left.extend(state.children.after(None).map(|(_, child)| child.clone()));
+            left.extend(
+                state
+                    .children
+                    .after(None)
+                    .map(|(_, child)| child.node.clone()),
+            );
             left[begin..].reverse();
             let is_running = node.is_running(&state);
             let reason = state.reason.clone();
@@ -231,41 +253,56 @@ impl Node {
         }
     }
 
-    /// Ends a shield: its task does not poll it any more, or its time is over. What it kept out comes in.
+    /// Ends a shield: its task does not poll it any more. What it kept out comes in.
     pub(crate) fn end_shield(self: &Arc<Self>) {
-        debug_assert!(matches!(self.kind(), Kind::Shield | Kind::HardShield));
+        debug_assert!(!matches!(self.kind(), Kind::Task | Kind::Scope));
         let mut state = self.queue.lock();
         if self.word.end_body().is_body_done() {
             return;
         }
-        let reason = state.reason.clone();
-        let keeps_cancel_out = state
-            .rare
-            .as_ref()
-            .is_some_and(|rare| rare.keeps_cancel_out);
-        let task = match &state.member {
-            Member::Of(task) => Some(task.clone()),
-            _ => None,
-        };
+        let kept_out = state.kept_out();
+        let holds = self.kind() == Kind::HardShield && !state.rare().is_open;
+        let task = state.part_of().filter(|_| holds);
+        let mut batch = WakeBatch::new();
         let change = if state.live == 0 {
-            self.end_part(&mut state, false)
+            self.end_part(&mut state, &mut batch)
         } else {
             None
         };
         drop(state);
-        if let Some(reason) = reason {
-            let ask = if keeps_cancel_out {
-                Ask::Cancel { is_expired: false }
-            } else {
-                Ask::Stop
-            };
-            self.ask(reason, ask);
-        }
+        batch.wake_all();
+        self.let_in(kept_out);
         Self::go_up(change);
-        if self.kind() == Kind::HardShield {
-            if let Some(task) = task {
-                task.release();
+        if let Some(task) = task {
+            task.release();
+        }
+    }
+
+    fn let_in(self: &Arc<Self>, kept_out: Option<(StopReason, bool)>) {
+        match kept_out {
+            None => {}
+            Some((reason, true)) => {
+                self.cancel(reason);
             }
+            Some((reason, false)) => {
+                self.stop(reason);
+            }
+        }
+    }
+
+    /// The time of a hard shield is over, but not its future: it keeps its place, and keeps nothing out any more.
+    fn open_shield(self: &Arc<Self>) {
+        let mut state = self.queue.lock();
+        if self.read().is_body_done() {
+            return;
+        }
+        state.rare().is_open = true;
+        let kept_out = state.kept_out();
+        let task = state.part_of();
+        drop(state);
+        self.let_in(kept_out);
+        if let Some(task) = task {
+            task.release();
         }
     }
 

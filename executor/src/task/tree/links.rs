@@ -1,6 +1,6 @@
 //! The ties between nodes: who is whose child, how a change of the live count travels up, and who is stopped with whom.
 
-use super::node::{Kind, Node, Parent, State, Woken};
+use super::node::{Child, Kind, Node, Parent, State, Woken};
 use lenio_sync::stop::{StopKind, StopSource, StopToken};
 use lenio_sync::wait::{Guard, WakeBatch};
 use std::sync::{Arc, Weak};
@@ -10,9 +10,8 @@ use std::sync::{Arc, Weak};
 pub(super) struct Change {
     node: Arc<Node>,
     key: u64,
+    /// Else it has nothing alive below any more.
     leaves: bool,
-    /// Whether it was counted as alive until now.
-    was_alive: bool,
 }
 
 impl Node {
@@ -35,7 +34,10 @@ impl Node {
                     };
                     newborn.queue.get_mut().parent = Some(parent);
                 }
-                child.clone()
+                Child {
+                    node: child.clone(),
+                    counts: usize::from(is_task),
+                }
             });
         }
         let mut above = None;
@@ -54,12 +56,12 @@ impl Node {
             let mut newborn = child.queue.lock();
             newborn.reason = Some(reason);
             newborn.is_announced = true;
-            if !child.keeps_out(seen.is_cancelled()) {
-                if seen.is_cancelled() {
-                    child.word.cancel(seen.is_expired());
-                } else {
-                    child.word.request();
-                }
+            if child.keeps_out(&newborn, seen.is_cancelled()) {
+                newborn.note_kept_out(seen.is_cancelled());
+            } else if seen.is_cancelled() {
+                child.word.cancel(seen.is_expired());
+            } else {
+                child.word.request();
             }
         }
     }
@@ -68,9 +70,7 @@ impl Node {
     fn count_up(&self, key: u64) -> Option<(Arc<Self>, u64)> {
         let mut state = self.queue.lock();
         // It may have been left to itself meanwhile.
-        if !state.children.contains(key) {
-            return None;
-        }
+        state.children.find(key)?.counts += 1;
         state.live += 1;
         state.above_of_first(self.kind())
     }
@@ -79,7 +79,6 @@ impl Node {
     pub(crate) fn unlink(&self) -> bool {
         let mut state = self.queue.lock();
         let parent = state.parent.take();
-        let was_alive = self.kind() == Kind::Task || state.live > 0;
         drop(state);
         let Some(Parent { node, key }) = parent else {
             return false;
@@ -88,38 +87,33 @@ impl Node {
             node,
             key,
             leaves: true,
-            was_alive,
         }));
         true
     }
 
     pub(super) fn go_up(mut change: Option<Change>) {
-        while let Some(Change {
-            node,
-            key,
-            leaves,
-            was_alive,
-        }) = change
-        {
-            change = node.child_changed(key, leaves, was_alive);
+        while let Some(Change { node, key, leaves }) = change {
+            change = node.child_changed(key, leaves);
         }
     }
 
     /// Notes that a child has left, or has nothing alive below any more. Returns what that changes further up.
-    fn child_changed(&self, key: u64, leaves: bool, was_alive: bool) -> Option<Change> {
+    fn child_changed(&self, key: u64, leaves: bool) -> Option<Change> {
         let mut batch = WakeBatch::new();
         let mut state = self.queue.lock();
-        // A child that is left to itself at this moment has been taken out, and is not counted any more.
-        let is_mine = state.children.contains(key);
-        let gone = if leaves {
-            state.children.remove(key)
+        // A child that has left before, or is left to itself at this moment, has been taken out with all that it counts.
+        let (gone, less) = if leaves {
+            let gone = state.children.remove(key);
+            let less = gone.as_ref().map_or(0, |child| child.counts);
+            (gone, less)
+        } else if let Some(child) = state.children.find(key) {
+            child.counts -= 1;
+            (None, 1)
         } else {
-            None
+            (None, 0)
         };
-        if is_mine && was_alive {
-            state.live -= 1;
-        }
-        if !is_mine || !was_alive || state.live > 0 {
+        state.live -= less;
+        if less == 0 || state.live > 0 {
             drop(state);
             drop(gone);
             return None;
@@ -133,13 +127,12 @@ impl Node {
                 woken = state.wake_member();
             }
         } else if seen.is_body_done() {
-            change = self.end_part(&mut state, true);
+            change = self.end_part(&mut state, &mut batch);
         } else {
             change = state.parent.as_ref().map(|parent| Change {
                 node: parent.node.clone(),
                 key: parent.key,
                 leaves: false,
-                was_alive: true,
             });
         }
         drop(state);
@@ -150,13 +143,18 @@ impl Node {
     }
 
     /// Ends a scope or shield that nobody polls any more and that has nothing alive below.
-    pub(super) fn end_part(&self, state: &mut Guard<'_, State>, was_alive: bool) -> Option<Change> {
+    pub(super) fn end_part(
+        &self,
+        state: &mut Guard<'_, State>,
+        batch: &mut WakeBatch,
+    ) -> Option<Change> {
         self.word.end();
+        // Whoever waits for its end, and whoever looks after its alarms.
+        state.wake_all(0, batch);
         state.parent.take().map(|Parent { node, key }| Change {
             node,
             key,
             leaves: true,
-            was_alive,
         })
     }
 
@@ -193,9 +191,8 @@ impl Node {
 
     /// The token that is stopped with this node: for waits with a waker of their own, and for callbacks.
     pub(crate) fn token(&self) -> StopToken {
-        let source = StopSource::new();
         let mut state = self.queue.lock();
-        let signal = state.rare().signal.get_or_insert(source);
+        let signal = state.rare().signal.get_or_insert_with(StopSource::new);
         let token = signal.token();
         let missed = if self.read().is_requested() {
             let signal = signal.clone();

@@ -41,5 +41,5 @@ mod node;
 mod word;
 
 pub(crate) use cascade::{Ask, Cascade};
-pub(crate) use end::Turn;
+pub(crate) use end::{Ending, Turn};
 pub(crate) use node::{Finalizer, Kind, Node, Sink};

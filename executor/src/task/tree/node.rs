@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Shield,
     /// A part of a task that neither a stop nor a cancel gets into, for a while.
     HardShield,
+    /// The end of a task or scope: where a finalizer runs. Neither a stop nor a cancel gets in.
+    Finalizer,
 }
 
 /// What the lock of a node protects.
@@ -73,8 +75,8 @@ pub(crate) struct State {
     pub(super) member: Member,
     pub(super) parent: Option<Parent>,
     /// All nodes below, first come first.
-    pub(super) children: Registry<Arc<Node>>,
-    /// How many of them are tasks, or have something alive below.
+    pub(super) children: Registry<Child>,
+    /// How many of them are tasks, or have something alive below: the sum of what they count.
     pub(super) live: usize,
     /// Whether the callbacks of the stop have run, if there was one.
     pub(super) is_announced: bool,
@@ -94,7 +96,7 @@ pub(crate) struct Rare {
     pub(super) signal: Option<StopSource>,
     /// First come first; the last runs first.
     pub(super) finalizers: Vec<Finalizer>,
-    /// Under which finalizers run.
+    /// Under which a finalizer runs at this time. It is the last of the list.
     pub(super) finalizer_shield: Option<Arc<Node>>,
     pub(super) finish_callbacks: Vec<FinishCallback>,
     /// Who is stopped with this one because it waits for them.
@@ -104,8 +106,10 @@ pub(crate) struct Rare {
     pub(super) waits: Vec<WaitingFor>,
     /// How often a stop was delivered here.
     pub(super) deliveries: u32,
-    /// Of a hard shield: whether what it keeps out is a cancel.
+    /// Of a shield: whether what it keeps out is a cancel.
     pub(super) keeps_cancel_out: bool,
+    /// Of a hard shield: its time is over, and it keeps nothing out any more.
+    pub(super) is_open: bool,
     /// Whether the finalizers have had their time.
     pub(super) finalizers_over: bool,
     /// Takes the panics of children.
@@ -138,6 +142,15 @@ pub(super) enum Member {
 pub(super) struct Parent {
     pub(super) node: Arc<Node>,
     pub(super) key: u64,
+}
+
+/// A node below, as its parent lists it.
+pub(super) struct Child {
+    pub(super) node: Arc<Node>,
+    /// How much of the parent's *live* is its. News of the child may come late, but in pairs: after each that it has something alive below
+    /// there is one that it has not, so this may be two for a moment. What is left when the child leaves leaves with it, and news
+    /// that comes after that is of no account.
+    pub(super) counts: usize,
 }
 
 /// Who has to be scheduled once the lock is given back.
@@ -290,7 +303,7 @@ impl Node {
     pub(crate) fn children(&self) -> Vec<Arc<Self>> {
         let state = self.queue.lock();
         let children = state.children.after(None);
-        children.map(|(_, child)| child.clone()).collect()
+        children.map(|(_, child)| child.node.clone()).collect()
     }
 
     pub(crate) fn chain(&self) -> &Chain {
@@ -332,11 +345,12 @@ impl Node {
     }
 
     /// Whether a stop, or a cancel, does not get in from above at this time.
-    pub(super) fn keeps_out(&self, is_cancel: bool) -> bool {
+    pub(super) fn keeps_out(&self, state: &State, is_cancel: bool) -> bool {
         let is_shield = match self.kind {
             Kind::Task | Kind::Scope => false,
             Kind::Shield => !is_cancel,
-            Kind::HardShield => true,
+            Kind::HardShield => !state.rare.as_ref().is_some_and(|rare| rare.is_open),
+            Kind::Finalizer => true,
         };
         is_shield && !self.read().is_body_done()
     }
@@ -393,10 +407,7 @@ impl Node {
         if self.kind == Kind::Task {
             return Some(self.clone());
         }
-        match &self.queue.lock().member {
-            Member::Of(task) => Some(task.clone()),
-            _ => None,
-        }
+        self.queue.lock().part_of()
     }
 
     /// The runtime, while the task lives.
@@ -431,6 +442,21 @@ impl State {
     pub(super) fn note_kept_out(&mut self, is_cancel: bool) {
         if is_cancel {
             self.rare().keeps_cancel_out = true;
+        }
+    }
+
+    /// Of a shield: what wants to get in, and whether that is a cancel.
+    pub(super) fn kept_out(&self) -> Option<(StopReason, bool)> {
+        let reason = self.reason.clone()?;
+        let is_cancel = self.rare.as_ref().is_some_and(|rare| rare.keeps_cancel_out);
+        Some((reason, is_cancel))
+    }
+
+    /// Of a scope or shield: its task.
+    pub(super) fn part_of(&self) -> Option<Arc<Node>> {
+        match &self.member {
+            Member::Of(task) => Some(task.clone()),
+            _ => None,
         }
     }
 
