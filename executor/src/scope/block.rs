@@ -21,6 +21,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Waker;
 
 /// Runs `f`, and waits, blocking the thread, for all tasks that it has spawned into the scope. They may borrow what lives outside of it.
 ///
@@ -116,6 +117,10 @@ where
     );
     let part = Part::new(Kind::Scope, None, at, None);
     let node = part.node().clone();
+    if node.task().is_none() {
+        // Nobody polls it, so nobody is to be woken; the runtime is needed for the grace of its stops.
+        node.bind_root(Waker::noop().clone(), handle.shared.clone());
+    }
     let first_panic = Arc::new(FirstPanic {
         node: node.clone(),
         payload: Mutex::new(None),

@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
 type Payload = Box<dyn Any + Send>;
@@ -256,8 +256,13 @@ impl ScopeBuilder {
         E: Send + 'static,
     {
         let part = Part::new(Kind::Scope, self.name, self.at, self.policy);
-        let group = Group::new(&part, current_or_default().shared, self.on_failure);
+        let shared = current_or_default().shared;
         let node = part.node();
+        if node.task().is_none() {
+            // Another executor polls it, and is woken otherwise; the runtime is needed for the time.
+            node.bind_root(Waker::noop().clone(), shared.clone());
+        }
+        let group = Group::new(&part, shared, self.on_failure);
         if let Some(after) = self.deadline {
             node.set_deadline(after);
         }

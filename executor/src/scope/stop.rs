@@ -132,6 +132,10 @@ impl<F: Future> Future for OrStop<F> {
             match this.link.as_mut().as_pin_mut() {
                 Some(link) => {
                     let reason: StopReason = ready!(link.poll(cx));
+                    // In flight, and it may have been done since it was polled above.
+                    if let Poll::Ready(output) = this.future.as_mut().poll(cx) {
+                        return Poll::Ready(Ok(output));
+                    }
                     let stopped = node.deliver().unwrap_or(reason);
                     Poll::Ready(Err(Stopped::new(stopped)))
                 }

@@ -52,7 +52,7 @@ const NOBODY: Current = Current {
 
 thread_local! {
     static CURRENT: Cell<Current> = const { Cell::new(NOBODY) };
-    /// The future of the innermost `block_on` that is not itself within a poll of a task.
+    /// The future of the `block_on` that is being polled and is not itself within another poll.
     static ROOT: Cell<Option<*const dyn RootSeat>> = const { Cell::new(None) };
 }
 
@@ -110,21 +110,29 @@ impl Drop for InsidePart<'_> {
     }
 }
 
-/// Calls `f` while nobody but this `block_on` is current. Does nothing else if a task is being polled: then it goes on behalf of that.
+/// Calls `f` while nobody but this `block_on` is current. Does nothing else if a task, or the future of another `block_on`, is being
+/// polled: then it goes on behalf of that.
 pub(crate) fn with_root<R>(seat: &dyn RootSeat, f: impl FnOnce() -> R) -> R {
-    struct Back(Option<*const dyn RootSeat>);
+    struct Back(Option<*const dyn RootSeat>, Current);
     impl Drop for Back {
         fn drop(&mut self) {
             ROOT.set(self.0);
+            CURRENT.set(self.1);
         }
     }
-    if !CURRENT.get().task.is_null() {
+    if !CURRENT.get().task.is_null() || ROOT.get().is_some() {
         return f();
     }
     let seat: *const (dyn RootSeat + '_) = seat;
     // SAFETY: only the lifetime changes; the pointer is taken back before the borrow ends.
     let seat: *const (dyn RootSeat + 'static) = unsafe { std::mem::transmute(seat) };
-    let _back = Back(ROOT.replace(Some(seat)));
+    let outer = CURRENT.get();
+    // A part that this `block_on` is called in has not made it, and does not wake it.
+    CURRENT.set(Current {
+        is_guest: !outer.part.is_null(),
+        ..outer
+    });
+    let _back = Back(ROOT.replace(Some(seat)), outer);
     f()
 }
 

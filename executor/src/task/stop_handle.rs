@@ -126,7 +126,7 @@ impl StopHandle {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped some nodes have not been asked; another stop does not reach them, but the end of the task does.
+    /// If the future is dropped some nodes have not been asked; another stop, and the end of the task, reach them.
     pub async fn stop_in_steps(&self, reason: StopReason) -> bool {
         let Some(node) = &self.node else { return false };
         let mut cascade = Cascade::new(reason);

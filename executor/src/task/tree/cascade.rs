@@ -4,10 +4,12 @@
 //! children in the order in which they were spawned, each with everything below. One lock at a time, and no recursion: a chain of a
 //! million tasks needs no more stack than one task. A child that sees its flag sees its parent's.
 //!
-//! A node that is stopped already is left to whoever stopped it, with everything below. Children that come during the walk are born
+//! A node that is stopped already with everything below is left at that; one whose walk is still under way is walked as well, because
+//! whoever asks may rely on everybody below having been asked when the call returns. Children that come during the walk are born
 //! stopped. A shield keeps the walk out and remembers it.
 
 use super::node::{Kind, Node};
+use super::progress::Progress;
 use crate::policy::Grace;
 use lenio_sync::contain::contain;
 use lenio_sync::stop::StopReason;
@@ -39,12 +41,15 @@ pub(crate) struct Cascade {
     with_grace: bool,
     /// The grace that the nodes above have set in motion.
     graces: Vec<(Arc<Node>, Grace)>,
+    progress: Arc<Progress>,
 }
 
 enum Left {
     Visit(Arc<Node>, Ask, Option<Grace>),
     /// The children behind the one with this key.
     Children(Arc<Node>, Option<u64>, Ask, Option<Grace>),
+    /// From here on it is for this reason again.
+    Reason(StopReason),
 }
 
 impl Cascade {
@@ -54,6 +59,7 @@ impl Cascade {
             left: Vec::new(),
             with_grace: true,
             graces: Vec::new(),
+            progress: Arc::new(Progress::new()),
         }
     }
 
@@ -79,6 +85,7 @@ impl Cascade {
         for _ in 0..STEP {
             match self.left.pop() {
                 None => {
+                    self.progress.end();
                     self.start_graces();
                     return false;
                 }
@@ -88,6 +95,7 @@ impl Cascade {
                 Some(Left::Children(node, after, ask, grace)) => {
                     self.push_children(node, after, ask, grace);
                 }
+                Some(Left::Reason(reason)) => self.reason = reason,
             }
         }
         true
@@ -118,7 +126,19 @@ impl Cascade {
         };
         let is_cancel = ask != Ask::Stop;
         let seen = node.read();
-        if seen.is_done() || seen.is_cancelled() || (!is_cancel && seen.is_requested()) {
+        if seen.is_done() {
+            return false;
+        }
+        if seen.is_cancelled() || (!is_cancel && seen.is_requested()) {
+            let is_under_way = state
+                .asked_by
+                .as_ref()
+                .is_some_and(|other| !Arc::ptr_eq(other, &self.progress) && !other.is_over());
+            let reason = state.reason.clone();
+            drop(state);
+            if is_under_way {
+                self.walk_below(node, reason, ask, running);
+            }
             return false;
         }
         if node.keeps_out(&state, is_cancel) {
@@ -132,6 +152,12 @@ impl Cascade {
         if is_first {
             state.reason.get_or_insert_with(|| self.reason.clone());
         }
+        // Where nothing is below, nothing can be left to be asked: what comes later is born stopped.
+        let before = if state.children.is_empty() {
+            None
+        } else {
+            state.asked_by.replace(self.progress.clone())
+        };
         match ask {
             Ask::Stop => node.word.request(),
             Ask::Cancel { is_expired } => node.word.cancel(is_expired),
@@ -148,7 +174,11 @@ impl Cascade {
         });
         let has_children = !state.children.is_empty();
         state.is_announced |= is_first && signal.is_none();
+        let reason = state.reason.clone().filter(|_| has_children);
+        // Who is not in a poll is never polled again: only this one can get stuck.
+        let may_be_stuck = is_cancel && node.is_running(&state);
         drop(state);
+        drop(before);
         if let Some(signal) = signal {
             // Callbacks that panic hold nobody up.
             let reason = self.reason.clone();
@@ -167,8 +197,15 @@ impl Cascade {
                 self.graces.push((node.clone(), grace));
             }
         }
+        if self.with_grace && may_be_stuck && !grace.is_none() {
+            let hard_only = Grace {
+                soft: None,
+                ..grace
+            };
+            self.graces.push((node.clone(), hard_only));
+        }
         if has_children {
-            self.left.push(Left::Children(node, None, ask, running));
+            self.walk_below(node, reason, ask, running);
         }
         let links = links.unwrap_or_default().into_iter().rev();
         self.left.extend(
@@ -177,6 +214,21 @@ impl Cascade {
                 .map(|link| Left::Visit(link, Ask::Stop, None)),
         );
         true
+    }
+
+    /// Everything below a node that has been asked before is asked for the reason that the node has.
+    fn walk_below(
+        &mut self,
+        node: Arc<Node>,
+        reason: Option<StopReason>,
+        ask: Ask,
+        running: Option<Grace>,
+    ) {
+        if let Some(reason) = reason.filter(|reason| !reason.is_same_as(&self.reason)) {
+            let outer = std::mem::replace(&mut self.reason, reason);
+            self.left.push(Left::Reason(outer));
+        }
+        self.left.push(Left::Children(node, None, ask, running));
     }
 
     fn push_children(
@@ -225,10 +277,10 @@ impl Node {
         is_first
     }
 
-    /// Asks everything below to stop.
-    pub(super) fn stop_below(self: &Arc<Self>, reason: StopReason) {
+    /// Asks everything below, but not this node.
+    pub(super) fn ask_below(self: &Arc<Self>, reason: StopReason, ask: Ask) {
         let mut cascade = Cascade::new(reason);
-        cascade.begin_below(self, Ask::Stop);
+        cascade.begin_below(self, ask);
         cascade.finish();
     }
 }

@@ -13,6 +13,7 @@
 //! The steps are taken by whoever has the right to poll the task: it asks [`Node::turn`] what to do before each poll, and
 //! [`Node::poll_end`] once the body is over. A task that waits for its children is idle, and is woken by the last of them.
 
+use super::cascade::Ask;
 use super::keeper::Watcher;
 use super::node::{Child, Finalizer, FinishCallback, Kind, Member, Node, State};
 use crate::policy::AtEnd;
@@ -107,7 +108,7 @@ impl Node {
             } else {
                 StopKind::ParentFinished
             };
-            self.stop_below(reason.unwrap_or_else(|| self.own_reason(kind)));
+            self.ask_below(reason.unwrap_or_else(|| self.own_reason(kind)), Ask::Stop);
         }
         if at_end != AtEnd::StopAndWait {
             self.leave_children();

@@ -12,7 +12,7 @@ use super::cascade::Ask;
 use super::node::{Kind, Member, Node, State};
 use super::word::Seen;
 use crate::policy::Grace;
-use crate::task::event::{StopEvent, StopOrigin};
+use crate::task::event::StopEvent;
 use lenio_sync::stop::{StopKind, StopReason};
 use lenio_sync::wait::{Guard, Waiter, WakeBatch};
 use lenio_time::{Instant, sleep_until};
@@ -28,6 +28,10 @@ pub(crate) type Watcher<'n> = Waiter<'n, State>;
 impl Node {
     /// Sets the cancel and the report in motion that follow a stop.
     pub(crate) fn start_grace(self: &Arc<Self>, grace: Grace) {
+        if let Some(home) = self.home() {
+            let now = home.now();
+            self.queue.lock().rare().stopped_at.get_or_insert(now);
+        }
         let alarms = [(Alarm::Soft, grace.soft), (Alarm::Hard, grace.hard)];
         self.set_alarms(alarms.into_iter());
     }
@@ -203,7 +207,8 @@ impl Node {
         let woken = state.wake_member();
         drop(state);
         // For what they have started: it comes to them when the finalizer under way is dropped.
-        self.stop_below(StopReason::new(StopKind::ParentFinished));
+        let reason = self.own_reason(StopKind::ParentFinished);
+        self.ask_below(reason, Ask::Cancel { is_expired: true });
         batch.wake_all();
         woken.go();
         self.report(|node| StopEvent::FinalizersCut { task: node.info() });
@@ -217,6 +222,8 @@ impl Node {
 
     /// Reports every task here and below that is inside of a poll.
     fn report_stuck(self: &Arc<Self>, now: Instant) {
+        let stopped_at = self.queue.lock().rare().stopped_at.unwrap_or(now);
+        let stopped_for = now.duration_since(stopped_at);
         let mut left = vec![self.clone()];
         while let Some(node) = left.pop() {
             let state = node.queue.lock();
@@ -234,12 +241,10 @@ impl Node {
             let Some(reason) = reason.filter(|_| is_running) else {
                 continue;
             };
-            let origin = reason.origin::<StopOrigin>();
-            let since = origin.map(|origin| now.duration_since(origin.at));
             node.report(|node| StopEvent::Stuck {
                 task: node.info(),
                 reason,
-                stopped_for: since.unwrap_or_default(),
+                stopped_for,
             });
         }
     }

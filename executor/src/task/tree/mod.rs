@@ -19,6 +19,7 @@
 //! | `word` | how far the end of a node has come, in one atomic word |
 //! | `node` | the node, and who is woken for it |
 //! | `links` | children and parents, how a change of the count travels up, stops that are passed on sideways |
+//! | `progress` | whether a walk through the tree is over |
 //! | `cascade` | how a stop and a cancel travel down |
 //! | `end` | how a task ends |
 //! | `alarms`, `keeper` | deadlines and grace |
@@ -38,6 +39,7 @@ mod end;
 mod keeper;
 mod links;
 mod node;
+mod progress;
 mod word;
 
 pub(crate) use cascade::{Ask, Cascade};

@@ -13,6 +13,7 @@
 //! No thread ever holds the locks of two nodes, but for that of a newborn, which nobody else has. No user code runs under one.
 
 use super::alarms::Alarms;
+use super::progress::Progress;
 use super::word::{Seen, Word};
 use crate::context::chain::Chain;
 use crate::policy::StopPolicy;
@@ -26,7 +27,7 @@ use crate::task::state::Wake;
 use lenio_sync::registry::Registry;
 use lenio_sync::stop::{StopKind, StopReason, StopSource};
 use lenio_sync::wait::{WaitQueue, WaitingFor};
-use lenio_time::Clock;
+use lenio_time::{Clock, Instant};
 use std::any::Any;
 use std::fmt;
 use std::panic::Location;
@@ -72,6 +73,8 @@ pub(crate) struct State {
     pub(super) policy: StopPolicy,
     /// Set once, together with `REQUESTED`. Of a shield: what it keeps out, until it ends.
     pub(super) reason: Option<StopReason>,
+    /// The walk of that stop, or of a later cancel, if there was anything below.
+    pub(super) asked_by: Option<Arc<Progress>>,
     pub(super) member: Member,
     pub(super) parent: Option<Parent>,
     /// All nodes below, first come first.
@@ -102,6 +105,8 @@ pub(crate) struct Rare {
     /// Who is stopped with this one because it waits for them.
     pub(super) links: Registry<Weak<Node>>,
     pub(super) alarms: Alarms,
+    /// When its grace began.
+    pub(super) stopped_at: Option<Instant>,
     /// What the task waited for after its last poll, if it is to be noted.
     pub(super) waits: Vec<WaitingFor>,
     /// How often a stop was delivered here.
@@ -198,6 +203,7 @@ impl Node {
             queue: WaitQueue::new(State {
                 policy,
                 reason: None,
+                asked_by: None,
                 member: Member::Nobody,
                 parent: None,
                 children: Registry::new(),
