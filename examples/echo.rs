@@ -7,7 +7,6 @@
 use lenio::io::AsyncWriteExt;
 use lenio::net::{TcpListener, TcpStream};
 use lenio::serve::serve;
-use lenio::signal::ctrl_c;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +20,6 @@ async fn main() -> io::Result<()> {
     println!("echo listens on {address}");
     println!("try: nc {} {}", address.ip(), address.port());
     println!("Ctrl-C ends it");
-    let mut interrupt = ctrl_c()?;
 
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = bytes.clone();
@@ -33,7 +31,7 @@ async fn main() -> io::Result<()> {
         }
     })
     .on_error(|error| eprintln!("accept: {error}"))
-    .stop_on(async move { interrupt.recv().await })
+    .stop_on_signals()?
     .grace(Duration::from_secs(1))
     .await;
 

@@ -12,7 +12,6 @@ use hyper::{Request, Response};
 use lenio::compat::hyper::{HyperIo, HyperTimer};
 use lenio::net::{TcpListener, TcpStream};
 use lenio::serve::serve;
-use lenio::signal::ctrl_c;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -35,7 +34,6 @@ async fn main() -> io::Result<()> {
     println!("try: curl http://{address}/");
     println!("or:  wrk -t1 -c50 -d5 http://{address}/");
     println!("Ctrl-C ends it");
-    let mut interrupt = ctrl_c()?;
 
     let counts = Arc::new(Counts::default());
     let shared = counts.clone();
@@ -43,7 +41,7 @@ async fn main() -> io::Result<()> {
         handle(stream, shared.clone())
     })
     .on_error(|error| eprintln!("accept: {error}"))
-    .stop_on(async move { interrupt.recv().await })
+    .stop_on_signals()?
     .grace(Duration::from_secs(1))
     .await;
 

@@ -91,14 +91,14 @@
 //!             }
 //!         }
 //!     };
-//!     let mut interrupt = lenio::signal::ctrl_c()?;
-//!     let report = serve(listener, echo)
-//!         .stop_on(async move { interrupt.recv().await })
-//!         .await;
+//!     let report = serve(listener, echo).stop_on_signals()?.await;
 //!     println!("{report}");
 //!     Ok(())
 //! }
 //! ```
+//!
+//! Ctrl-C and `SIGTERM` end the server: the connections are told, and have a grace to finish; see [how it ends](serve#how-it-ends) and the
+//! example `graceful`.
 //!
 //! Streams have futures-io's traits; [`io`] adds `read_exact`, `lines`, `copy` and the like. With the feature `hyper`, hyper 1.x runs on
 //! lenio: see `compat::hyper` and the example `http_hello`.

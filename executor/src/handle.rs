@@ -1,7 +1,7 @@
 //! How code inside and outside a runtime reaches it.
 
 use crate::observe::{Dump, Metrics};
-use crate::policy::StopPolicy;
+use crate::policy::{Grace, StopPolicy};
 use crate::scheduler::{self, Context, Root, Seat, Shared, Worker, with_worker, with_worker_of};
 use crate::task::tree::Node;
 use crate::task::{Birth, Home, JoinHandle, TaskId, Under, current, poll_inside};
@@ -353,6 +353,30 @@ impl TaskBuilder<'_> {
     /// Gives it, and what it spawns below itself, a policy of its own.
     pub fn policy(mut self, policy: StopPolicy) -> Self {
         self.birth.policy = Some(policy);
+        self
+    }
+
+    /// Gives it, and what it spawns below itself, a grace of its own; the rest of the policy stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lenio_executor::{Grace, Handle};
+    /// use std::time::Duration;
+    ///
+    /// lenio_executor::block_on(async {
+    ///     let Ok(runtime) = Handle::current() else { return };
+    ///     let stubborn = runtime
+    ///         .task()
+    ///         .grace(Grace::new(Duration::from_millis(1), Duration::from_secs(1)))
+    ///         .spawn(std::future::pending::<()>());
+    ///     lenio_executor::yield_now().await;
+    ///     stubborn.stop("");
+    ///     assert!(!stubborn.await.unwrap_err().is_panic());
+    /// });
+    /// ```
+    pub fn grace(mut self, grace: Grace) -> Self {
+        self.birth.grace = Some(grace);
         self
     }
 

@@ -4,7 +4,7 @@
 //!
 //! Modules, each importing only what stands left of it:
 //! `context . policy . task . throughline . observe . blocking . scheduler . handle . local_set . runtime . builder . entry .
-//! scope . promise . join_set`.
+//! scope . promise . serial . join_set . gather`.
 //!
 //! Reports and hooks name tasks, so `observe` stands right of `task`; `sim` is still to come.
 
@@ -36,7 +36,11 @@ mod scope;
 
 mod promise;
 
+mod serial;
+
 mod join_set;
+
+pub mod gather;
 
 pub use builder::Builder;
 pub use context::TaskLocal;
@@ -53,10 +57,11 @@ pub use policy::{AtEnd, FinalizerTime, Grace, JoinLinks, SpawnUnder, StopPolicy}
 pub use promise::{Completer, promise};
 pub use runtime::Runtime;
 pub use scope::{
-    BlockScope, OnFailure, OrStop, Returned, Scope, ScopeBuilder, ScopeError, ScopedHandle, Shield,
-    StopExt, block_scope, check_stop, on_exit, scope, scope_with, shield, shield_hard, stop_handle,
-    stopped, try_scope,
+    BlockScope, OnFailure, OrStop, Returned, Scope, ScopeBuilder, ScopeError, ScopedHandle,
+    Section, Shield, StopExt, block_scope, check_stop, on_exit, scope, scope_with, shield,
+    shield_hard, stop_handle, stopped, try_scope,
 };
+pub use serial::SerialWorker;
 pub use task::{
     CancelOnDrop, JoinError, JoinHandle, JoinLinked, NotParent, StopEvent, StopHandle, StopOnDrop,
     StopOrigin, TaskId, TaskInfo, Unobserved,

@@ -4,7 +4,8 @@ use lenio_executor::context::{AccessError, Scope};
 use lenio_executor::throughline::{Chain, Frame, Framed, Value};
 use lenio_executor::{
     Builder, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, LeftBehind, LocalSet, Metrics,
-    NoRuntime, Report, Runtime, StuckTask, TaskBuilder, TaskId, TaskLocal, WorkerMetrics,
+    NoRuntime, Report, Runtime, SerialWorker, StuckTask, TaskBuilder, TaskId, TaskLocal,
+    WorkerMetrics,
 };
 use std::cell::Cell;
 use std::error::Error;
@@ -79,6 +80,7 @@ fn values_go_where_they_may() {
         NoRuntime,
         Report,
         Runtime,
+        SerialWorker,
         StuckTask,
         TaskBuilder<'static>,
         TaskId,

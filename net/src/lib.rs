@@ -8,7 +8,7 @@
 //! - [`AsyncFd`] lends that to any descriptor.
 //! - [`tcp`] listens, connects, reads and writes.
 //! - [`io`] adds what one wants on top of futures-io's traits.
-//! - [`signal`] turns Ctrl-C into something to await.
+//! - [`signal`] turns Ctrl-C and `SIGTERM` into something to await.
 
 pub mod reactor;
 

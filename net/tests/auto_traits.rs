@@ -2,7 +2,7 @@
 
 use lenio_net::io::{BufReader, BufWriter, Lines, Take};
 use lenio_net::reactor::{EnterGuard, Interest, NoReactor, Reactor, ReactorClosed, Turn};
-use lenio_net::signal::CtrlC;
+use lenio_net::signal::{CtrlC, Receiver, Signal};
 use lenio_net::tcp::{
     Incoming, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpListener, TcpSocket,
     TcpStream, WriteHalf,
@@ -56,6 +56,8 @@ fn values_go_where_they_may() {
         NotReady,
         RegisterError<OwnedFd>,
         CtrlC,
+        Receiver,
+        Signal,
         BufReader<TcpStream>,
         BufWriter<TcpStream>,
         Lines<BufReader<TcpStream>>,

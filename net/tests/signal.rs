@@ -1,9 +1,9 @@
 #![expect(unsafe_code, reason = "ignoring a signal, as nohup does for its child")]
-//! Ctrl-C, raised by a process at itself. Each scenario runs in a child process: this test binary, told what to do by its environment.
+//! Ctrl-C and `SIGTERM`, raised by a process at itself. Each scenario runs in a child process: this test binary, told what to do by its environment.
 
 mod support;
 
-use lenio_net::signal::ctrl_c;
+use lenio_net::signal::{Signal, ctrl_c, receiver};
 use signal_hook::low_level::raise;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -36,6 +36,20 @@ fn child() -> io::Result<()> {
             interrupt()
         }
         Ok("listen again") => listen_again(),
+        Ok("both signals") => hear_both(),
+        Ok("second SIGTERM") => {
+            hear_both()?;
+            raise(libc::SIGTERM)
+        }
+        Ok("SIGINT after SIGTERM") => {
+            hear_both()?;
+            interrupt()
+        }
+        Ok("SIGTERM while only Ctrl-C is heard") => {
+            let _world = World::new();
+            let _interrupt = ctrl_c()?;
+            raise(libc::SIGTERM)
+        }
         Ok("ignored before") => {
             // SAFETY: ignoring a signal installs no handler.
             unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
@@ -63,6 +77,23 @@ fn listen_and_stop() -> io::Result<()> {
     drop(two);
     interrupt()?;
     world.block_on(one.recv())
+}
+
+/// Hears one of each, and lets the receiver go.
+fn hear_both() -> io::Result<()> {
+    let world = World::new();
+    let mut both = receiver([Signal::Interrupt, Signal::Terminate])?;
+    let mut interrupts = ctrl_c()?;
+    raise(libc::SIGTERM)?;
+    world.block_on(async {
+        assert_eq!(both.recv().await?, Signal::Terminate);
+        interrupt()?;
+        assert_eq!(both.recv().await?, Signal::Interrupt);
+        interrupts.recv().await
+    })?;
+    drop((both, interrupts));
+    assert_eq!(world.reactor.registrations(), 0);
+    Ok(())
 }
 
 fn receive() -> io::Result<()> {
@@ -122,5 +153,25 @@ fn listening_can_begin_anew() -> io::Result<()> {
 fn what_was_in_force_before_stays_in_force() -> io::Result<()> {
     assert!(run("ignored before")?.success());
     assert!(run("handled before")?.success());
+    Ok(())
+}
+
+#[test]
+fn a_receiver_says_which_signal_came() -> io::Result<()> {
+    assert!(run("both signals")?.success());
+    Ok(())
+}
+
+#[test]
+fn after_the_receiver_has_gone_each_of_its_signals_ends_the_process() -> io::Result<()> {
+    assert_eq!(run("second SIGTERM")?.signal(), Some(libc::SIGTERM));
+    assert_eq!(run("SIGINT after SIGTERM")?.signal(), Some(libc::SIGINT));
+    Ok(())
+}
+
+#[test]
+fn a_signal_that_nobody_listens_to_still_ends_the_process() -> io::Result<()> {
+    let status = run("SIGTERM while only Ctrl-C is heard")?;
+    assert_eq!(status.signal(), Some(libc::SIGTERM));
     Ok(())
 }

@@ -248,3 +248,43 @@ fn a_socket_is_configured_before_it_is_used() -> io::Result<()> {
     assert!(client.nodelay()?);
     Ok(())
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_listener_that_holds_newcomers_off_keeps_those_who_have_come() -> io::Result<()> {
+    let world = World::new();
+    let listener = world.block_on(TcpListener::bind("127.0.0.1:0"))?;
+    let address = listener.local_addr()?;
+    // From here on no readiness is known, and no turn reports any: the kernel itself is asked.
+    let error = listener.try_accept().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    let early: Vec<_> = (0..3)
+        .map(|_| std::net::TcpStream::connect(address))
+        .collect::<io::Result<_>>()?;
+    listener.hold_off()?;
+    let flag = Arc::new(Flag::default());
+    let mut late = pin!(TcpStream::connect(address));
+    // On this machine a handshake ends within the call that begins it, if anybody answers.
+    assert!(poll_once(late.as_mut(), &flag).is_pending());
+    for _ in &early {
+        listener.try_accept()?;
+    }
+    let error = listener.try_accept().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    drop(listener);
+    let error = world.block_on(late).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    Ok(())
+}
+
+#[test]
+fn a_listener_from_outside_does_not_hold_newcomers_off() -> io::Result<()> {
+    let _world = World::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let shared = listener.try_clone()?;
+    let error = TcpListener::from_std(listener)?.hold_off().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let _newcomer = std::net::TcpStream::connect(shared.local_addr()?)?;
+    shared.accept()?;
+    Ok(())
+}

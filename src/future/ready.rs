@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-/// The numbers of the futures that want to be polled.
+/// The numbers of the futures that want to be polled. A group that grows takes numbers out here and gives them back.
 pub(super) struct Ready {
     locked: Mutex<Locked>,
 }
@@ -18,6 +18,8 @@ struct Locked {
     queue: VecDeque<usize>,
     /// For each future, whether its number is in the queue.
     is_queued: Vec<bool>,
+    /// Numbers that were given back.
+    free: Vec<usize>,
     /// Whom to wake for a new number; taken by the first wake after each poll.
     task: Option<Waker>,
 }
@@ -29,9 +31,25 @@ impl Ready {
             locked: Mutex::new(Locked {
                 queue: (0..count).collect(),
                 is_queued: vec![true; count],
+                free: Vec::new(),
                 task: None,
             }),
         })
+    }
+
+    /// Takes out a number for one more future. It does not stand in the list.
+    pub(super) fn add(&self) -> usize {
+        let mut locked = self.locked.lock();
+        if let Some(number) = locked.free.pop() {
+            return number;
+        }
+        locked.is_queued.push(false);
+        locked.is_queued.len() - 1
+    }
+
+    /// Gives a number back. The waker of its future may live on: who has the number next is polled once too often for each late wake.
+    pub(super) fn release(&self, number: usize) {
+        self.locked.lock().free.push(number);
     }
 
     /// Makes the waker of one future.
@@ -61,7 +79,8 @@ impl Ready {
         Some(number)
     }
 
-    fn note(&self, number: usize) {
+    /// Puts the number into the list, and wakes the task.
+    pub(super) fn note(&self, number: usize) {
         let mut locked = self.locked.lock();
         if std::mem::replace(&mut locked.is_queued[number], true) {
             return;

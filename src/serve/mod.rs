@@ -12,26 +12,44 @@
 //! | too many connections ([`max_connections`](Serve::max_connections)) | leaves new ones in the kernel's queue until one ends |
 //! | the listener itself breaks | stops as if it had been told to, and says why in the report |
 //!
+//! # How it ends
+//!
+//! Three things stop a server: what was given to [`stop_on`](Serve::stop_on), a signal after [`stop_on_signals`](Serve::stop_on_signals), and a
+//! stop of the task or scope that awaits it. Then, in this order:
+//!
+//! 1. The signals are let go of, so that a second one ends the process at once.
+//! 2. Each connection is stopped, with the reason: its waits with [`or_stop`](lenio_executor::StopExt::or_stop) end, and
+//!    [`check_stop`](lenio_executor::check_stop) says so. A connection that was accepted a moment ago gets at least its first poll.
+//! 3. No new connection begins; those whose peers believe them to be open, because the kernel has completed them, are accepted and served
+//!    like the others. Then the listener is closed: further connections are refused.
+//! 4. The connections have the [`grace`](Serve::grace) to end by themselves. What is left then is cancelled.
+//! 5. The report says what became of each.
+//!
+//! A handler that never looks at stops has the whole grace as well. What a handler ought to do depends on its protocol; the example
+//! `graceful` shows it for HTTP/1.1.
+//!
+//! - `accept` is the loop.
 //! - `fault` sorts the errors of `accept` and keeps the back-off, as pure data.
 //! - `report` holds the counts.
 
+mod accept;
 mod fault;
 mod report;
 
 pub use report::ServeReport;
 
 use crate::future::race;
-use fault::{Backoff, Fault};
-use lenio_executor::{JoinError, JoinHandle, JoinSet, spawn};
+use accept::{AcceptLoop, Options};
+use lenio_executor::{JoinHandle, spawn_child};
+use lenio_net::signal::{Signal, receiver};
 use lenio_net::tcp::{TcpListener, TcpStream};
-use lenio_time::sleep;
+use lenio_sync::stop::{StopKind, StopReason};
 use std::fmt;
 use std::future::{Future, IntoFuture, pending};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -43,12 +61,17 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Returns a builder to be awaited; see [`Serve`] for its options and guarantees. The handler gets the stream and the address of the
 /// peer. It is called within the connection's task, so that neither a panic nor a long computation in it touches the loop.
 ///
-/// The accept loop is a task of its own, so that it goes on even while the thread that awaits it is held up by another task.
+/// The accept loop is a task of its own, a child of the one that awaits the server, so that it goes on even while the thread that awaits
+/// it is held up by another task. The connections are its children.
+///
+/// A stop of the task or scope that awaits the server stops the server, and the server ends gently, [as described](self#how-it-ends);
+/// so await it as it is, not with [`or_stop`](lenio_executor::StopExt::or_stop), which would drop it. The grace of that task's
+/// [`StopPolicy`](lenio_executor::StopPolicy), 5 s by default, bounds the server's then.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future of the server cancels the loop: the listener is closed, and the tasks of all open connections are dropped at
-/// their next suspension point. For an end without losses use [`stop_on`](Serve::stop_on).
+/// Dropping the future of the server cancels the loop: the tasks of all open connections are dropped at their next suspension point, and
+/// the listener is closed. For an end without losses stop it.
 ///
 /// # Examples
 ///
@@ -89,10 +112,12 @@ where
     Serve {
         listener,
         handler,
-        on_error: Box::new(|_| {}),
+        options: Options {
+            on_error: Box::new(|_| {}),
+            grace: GRACE,
+            max_connections: usize::MAX,
+        },
         stop: Box::pin(pending()),
-        grace: GRACE,
-        max_connections: usize::MAX,
     }
 }
 
@@ -101,33 +126,75 @@ where
 pub struct Serve<H> {
     listener: TcpListener,
     handler: H,
-    on_error: Box<dyn FnMut(&io::Error) + Send>,
-    stop: Pin<Box<dyn Future<Output = ()> + Send>>,
-    grace: Duration,
-    max_connections: usize,
+    options: Options,
+    stop: Pin<Box<dyn Future<Output = StopReason> + Send>>,
 }
 
 impl<H> Serve<H> {
     /// Calls `hook` with each error of `accept`, before the loop rests or goes on. A hook that blocks, blocks the loop.
     pub fn on_error(mut self, hook: impl FnMut(&io::Error) + Send + 'static) -> Self {
-        self.on_error = Box::new(hook);
+        self.options.on_error = Box::new(hook);
         self
     }
 
-    /// Stops the server when `stop` resolves: the listener is closed, so that new connections are refused, and open ones get the
-    /// [`grace`](Self::grace) to end by themselves.
+    /// Stops the server when `stop` resolves, with the kind [`Requested`](StopKind::Requested); see [how it ends](self#how-it-ends).
     ///
-    /// Their handlers are not told; where connections can live long, let the handlers watch the same signal.
-    pub fn stop_on(mut self, stop: impl Future + Send + 'static) -> Self {
-        self.stop = Box::pin(async move {
+    /// May be called several times; the first one counts, and then all are dropped.
+    pub fn stop_on(self, stop: impl Future + Send + 'static) -> Self {
+        self.or_stop_on(async move {
             stop.await;
-        });
+            StopReason::new(StopKind::Requested).with_message("the server was told to stop")
+        })
+    }
+
+    /// Stops the server on Ctrl-C and on `SIGTERM`, with the kind [`Shutdown`](StopKind::Shutdown) and the name of the signal as the
+    /// message; see [how it ends](self#how-it-ends).
+    ///
+    /// From this call on the two signals no longer end the process. The first one begins the stop and gives them their old meaning back,
+    /// so a second one ends the process at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`receiver`]: outside a runtime, or when no descriptor is left.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use lenio::net::{TcpListener, TcpStream};
+    /// use lenio::serve::serve;
+    ///
+    /// #[lenio::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:7007").await?;
+    ///     let report = serve(listener, |stream: TcpStream, _peer| async move { drop(stream) })
+    ///         .stop_on_signals()?
+    ///         .await;
+    ///     println!("{report}");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn stop_on_signals(self) -> io::Result<Self> {
+        let mut signals = receiver([Signal::Interrupt, Signal::Terminate])?;
+        Ok(self.or_stop_on(async move {
+            match signals.recv().await {
+                Ok(signal) => StopReason::new(StopKind::Shutdown).with_message(signal.to_string()),
+                // The runtime has gone, and the server with it.
+                Err(_) => pending().await,
+            }
+        }))
+    }
+
+    fn or_stop_on(mut self, stop: impl Future<Output = StopReason> + Send + 'static) -> Self {
+        self.stop = Box::pin(race((self.stop, stop)));
         self
     }
 
     /// How long open connections may go on after the stop before their tasks are cancelled. 10 s unless set.
+    ///
+    /// It is the [`Grace`](lenio_executor::Grace) of the connections' tasks, and of what they spawn below themselves: each connection that is cut
+    /// is reported as a [`StopEvent::GraceOver`](lenio_executor::StopEvent), and one that is inside a single poll for twice as long as `Stuck`.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.options.grace = grace;
         self
     }
 
@@ -135,7 +202,7 @@ impl<H> Serve<H> {
     ///
     /// A limit of 0 is taken as 1: a server that never accepts anything is a mistake.
     pub fn max_connections(mut self, count: usize) -> Self {
-        self.max_connections = count.max(1);
+        self.options.max_connections = count.max(1);
         self
     }
 }
@@ -149,7 +216,8 @@ where
     type IntoFuture = Serving;
 
     fn into_future(self) -> Serving {
-        Serving(State::Ready(Box::pin(self.run())))
+        let accept_loop = AcceptLoop::new(self.listener, self.handler, self.options);
+        Serving(State::Ready(Box::pin(accept_loop.run(self.stop))))
     }
 }
 
@@ -169,13 +237,18 @@ impl Future for Serving {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ServeReport> {
         let mut task = match std::mem::replace(&mut self.0, State::Over) {
-            State::Ready(accept_loop) => spawn(accept_loop),
+            State::Ready(accept_loop) => spawn_child(accept_loop),
             State::Running(task) => task,
             State::Over => panic!("a server was polled after it had ended"),
         };
         match Pin::new(&mut task).poll(cx) {
             Poll::Ready(Ok(report)) => Poll::Ready(report),
             Poll::Ready(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+            // Stopped before it began.
+            Poll::Ready(Err(error)) if error.is_stopped() => Poll::Ready(ServeReport {
+                reason: error.reason().cloned(),
+                ..ServeReport::default()
+            }),
             // The runtime has ended under the server.
             Poll::Ready(Err(error)) => Poll::Ready(ServeReport {
                 broken: Some(io::Error::other(error)),
@@ -203,126 +276,12 @@ impl fmt::Debug for Serving {
     }
 }
 
-/// What the loop waits for.
-enum Event {
-    Stop,
-    Rested,
-    Accepted(io::Result<(TcpStream, SocketAddr)>),
-    Ended(Result<(), JoinError>),
-}
-
-impl<H, F> Serve<H>
-where
-    H: Fn(TcpStream, SocketAddr) -> F + Send + Sync + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    async fn run(self) -> ServeReport {
-        let Self {
-            listener,
-            handler,
-            mut on_error,
-            mut stop,
-            grace,
-            max_connections,
-        } = self;
-        let handler = Arc::new(handler);
-        let mut report = ServeReport::default();
-        let mut backoff = Backoff::default();
-        let mut open = JoinSet::new();
-        loop {
-            let is_full = open.len() >= max_connections;
-            let rest = backoff.rest();
-            // Ended connections before new ones: there are at most as many as are open, so they starve nobody.
-            let event = race((
-                async {
-                    stop.as_mut().await;
-                    Event::Stop
-                },
-                async {
-                    match open.join_next().await {
-                        Some(outcome) => Event::Ended(outcome),
-                        None => pending().await,
-                    }
-                },
-                async {
-                    if let Some(rest) = rest {
-                        sleep(rest).await;
-                        return Event::Rested;
-                    }
-                    if is_full {
-                        return pending().await;
-                    }
-                    Event::Accepted(listener.accept().await)
-                },
-            ));
-            match event.await {
-                Event::Stop => break,
-                Event::Rested => backoff.rested(),
-                Event::Ended(outcome) => {
-                    report.count(&outcome);
-                    // What was short may be there again.
-                    backoff.rested();
-                }
-                Event::Accepted(Ok((stream, peer))) => {
-                    backoff.reset();
-                    report.accepted += 1;
-                    let handler = handler.clone();
-                    open.spawn(async move {
-                        let connection = handler(stream, peer);
-                        drop(handler);
-                        connection.await;
-                    });
-                }
-                Event::Accepted(Err(error)) => {
-                    report.accept_errors += 1;
-                    on_error(&error);
-                    match Fault::of(&error) {
-                        Fault::Connection => {}
-                        Fault::Exhausted => backoff.start(),
-                        Fault::Listener => {
-                            report.broken = Some(error);
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        drop(listener);
-        // Whatever asked for the stop is let go: a second Ctrl-C, say, ends the process as if nobody listened to it.
-        drop(stop);
-        drain(open, grace, &mut report).await;
-        report
-    }
-}
-
-/// Waits for the open connections, and cancels those that are still open when the grace is over.
-async fn drain(mut open: JoinSet<()>, grace: Duration, report: &mut ServeReport) {
-    let mut is_over = false;
-    let mut over = std::pin::pin!(sleep(grace));
-    while !open.is_empty() {
-        let ended = race((async { open.join_next().await }, async {
-            if is_over {
-                return pending().await;
-            }
-            over.as_mut().await;
-            None
-        }));
-        match ended.await {
-            Some(outcome) => report.count(&outcome),
-            None => {
-                is_over = true;
-                open.cancel_all();
-            }
-        }
-    }
-}
-
 impl<H> fmt::Debug for Serve<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
             .field("listener", &self.listener)
-            .field("grace", &self.grace)
-            .field("max_connections", &self.max_connections)
+            .field("grace", &self.options.grace)
+            .field("max_connections", &self.options.max_connections)
             .finish_non_exhaustive()
     }
 }

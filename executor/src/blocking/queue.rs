@@ -168,6 +168,27 @@ impl<J> JobQueue<J> {
         jobs
     }
 
+    /// Refuses further jobs; those that wait are still run, and then the threads end. Returns whether nobody had closed or stopped the
+    /// queue before.
+    pub(super) fn close(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_first = !std::mem::replace(&mut state.stopping, true);
+        drop(state);
+        self.work.notify_all();
+        is_first
+    }
+
+    /// Whether jobs are refused.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().stopping
+    }
+
+    /// Whether jobs are refused, and none waits or runs: no job will ever run again.
+    pub(super) fn is_over(&self) -> bool {
+        let state = self.state.lock();
+        state.stopping && state.jobs.is_empty() && state.running == 0
+    }
+
     /// Waits until no job runs, at most for `timeout`. Returns whether none runs.
     pub(super) fn wait(&self, timeout: Duration) -> bool {
         let clock = Clock::real();
@@ -229,6 +250,23 @@ mod tests {
         queue.finished();
         assert_eq!(queue.next(), None);
         assert_eq!(queue.counts().threads, 0);
+    }
+
+    #[test]
+    fn a_closed_queue_refuses_and_runs_what_it_has() {
+        let queue = JobQueue::new(1, Duration::MAX);
+        assert_eq!(queue.offer(1), Offered::StartThread);
+        assert_eq!(queue.offer(2), Offered::Queued);
+        assert!(queue.close());
+        assert!(!queue.close());
+        assert_eq!(queue.offer(3), Offered::Refused(3));
+        for job in [1, 2] {
+            assert_eq!(queue.next(), Some(job));
+            assert!(!queue.is_over());
+            queue.finished();
+        }
+        assert!(queue.is_over());
+        assert_eq!(queue.next(), None);
     }
 
     #[test]
@@ -330,6 +368,22 @@ mod models {
             threads
                 .into_iter()
                 .for_each(|thread| thread.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn loom_ci_r11_a_job_offered_during_the_close_runs_or_is_refused() {
+        loom::model(|| {
+            let queue = Arc::new(JobQueue::new(1, Duration::MAX));
+            assert_eq!(queue.offer(1), Offered::StartThread);
+            let thread = worker(&queue);
+            let other = queue.clone();
+            let offering = thread::spawn(move || other.offer(2) == Offered::Queued);
+            assert!(queue.close());
+            let accepted = offering.join().unwrap();
+            let ran = thread.join().unwrap();
+            assert_eq!(ran, if accepted { 3 } else { 1 }, "what was accepted ran");
+            assert!(queue.is_over());
         });
     }
 

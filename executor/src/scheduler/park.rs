@@ -21,10 +21,9 @@ impl Worker {
         };
         shared.idle.note_driver(Some(self.index()));
         let mut batch = WakeBatch::new();
-        place.parker.park_elsewhere(|| {
-            let deadline = shared.driver.announce(shared.all_timers());
-            self.drive(&mut turn, deadline, &mut batch);
-        });
+        place
+            .parker
+            .park_elsewhere(|| self.drive(&mut turn, &mut batch));
         shared.driver.awake();
         shared.idle.note_driver(None);
         // Given up before any user code runs: a task that gets stuck must not hold the I/O of the others.
@@ -40,17 +39,21 @@ impl Worker {
         }
     }
 
-    /// Waits for events until the deadline, or until somebody interrupts.
-    fn drive(&self, turn: &mut Turn<'_>, deadline: Option<Instant>, batch: &mut WakeBatch) {
+    /// Waits for events, until the earliest timer is due, or until somebody wakes this place.
+    ///
+    /// A wait that ends for none of these ends for a timer that was set meanwhile and is due earlier, or for a signal: so the deadline is
+    /// announced anew for each wait.
+    fn drive(&self, turn: &mut Turn<'_>, batch: &mut WakeBatch) {
         let shared = &self.shared;
-        if let (Some(_), true) = (deadline, shared.clock.is_virtual()) {
-            self.drive_virtually(turn, batch);
-            return;
-        }
-        if deadline.is_some() {
-            self.precise.get_or_init(PreciseWaits::new);
-        }
         loop {
+            let deadline = shared.driver.announce(shared.all_timers());
+            if let (Some(_), true) = (deadline, shared.clock.is_virtual()) {
+                self.drive_virtually(turn, batch);
+                return;
+            }
+            if deadline.is_some() {
+                self.precise.get_or_init(PreciseWaits::new);
+            }
             let timeout = deadline.map(|deadline| deadline.duration_since(shared.clock.now()));
             let result = turn.wait(timeout, batch);
             // The kernel refuses to wait only if the runtime's own descriptors are gone: nothing a worker could repair, so the

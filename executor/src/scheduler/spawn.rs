@@ -6,6 +6,7 @@
 
 use super::current::{Context, with_worker};
 use super::shared::{Schedule, Shared};
+use crate::blocking::Lane;
 use crate::observe::Hooks;
 use crate::task::{
     self, Birth, Body, JoinHandle, PlaceInTree, Refusal, Runnable, adopt_newborn, contain, current,
@@ -24,7 +25,7 @@ pub(super) const SCHEDULE: Schedule = Schedule {
 
 impl Shared {
     /// Makes a task and queues it, from whatever thread this is. The policy says whose child it is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn spawn<F>(
         &self,
         future: F,
@@ -42,7 +43,7 @@ impl Shared {
     }
 
     /// Makes a task without a node.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn spawn_alone<F>(
         &self,
         future: F,
@@ -57,6 +58,7 @@ impl Shared {
     }
 
     /// Makes a task where `birth` says.
+    #[inline(never)]
     pub(crate) fn spawn_at<F>(
         &self,
         future: F,
@@ -104,7 +106,7 @@ impl Shared {
                     unsafe { task::new_task(future, NonNull::from(owner), place.node, spawned_at) };
                 // Adopted before it is listed: from then on a shutdown may find its node.
                 if let Some(parent) = &place.parent {
-                    adopt_newborn(parent, &spawned.runnable);
+                    adopt_newborn(parent, &spawned.runnable, place.inherits_policy);
                 }
                 owner.list(&spawned.runnable);
                 worker.woken(spawned.runnable);
@@ -139,7 +141,7 @@ impl Shared {
         let spawned = unsafe { task::new_task(future, owner, place.node, spawned_at) };
         // As above.
         if let Some(parent) = &place.parent {
-            adopt_newborn(parent, &spawned.runnable);
+            adopt_newborn(parent, &spawned.runnable, place.inherits_policy);
         }
         self.outside.list(&spawned.runnable);
         drop(door);
@@ -195,6 +197,44 @@ fn schedule_blocking(shared: *const (), runnable: Runnable) {
     shared
         .blocking
         .submit(runnable, || start_blocking_thread(&shared));
+}
+
+impl Shared {
+    /// Makes a blocking job and queues it in `lane`, which is one of this runtime.
+    pub(crate) fn spawn_in_lane<F, T>(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        job: F,
+        birth: &Birth<'_>,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let place = birth.place(&self.rules, spawned_at);
+        let start_thread = || start_lane_thread(self, lane);
+        self.blocking
+            .spawn_in_lane(lane, job, place, spawned_at, start_thread)
+    }
+}
+
+/// The door through which the threads of lanes come.
+fn start_lane_thread(shared: &Arc<Shared>, lane: &Arc<Lane>) -> io::Result<()> {
+    let (shared, lane) = (shared.clone(), lane.clone());
+    thread::Builder::new()
+        .name(lane.name().to_owned())
+        .spawn(move || {
+            Hooks::call(&shared.hooks.thread_start);
+            let context = Context::enter(&shared);
+            while let Some(job) = lane.next() {
+                contain(|| shared.blocking.note(&job.run(None)));
+                shared.blocking.finished_in(&lane);
+            }
+            drop(context);
+            Hooks::call(&shared.hooks.thread_stop);
+        })
+        .map(drop)
 }
 
 /// The door through which blocking threads come.

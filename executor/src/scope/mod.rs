@@ -13,7 +13,7 @@
 //! | [`block_scope`] | the caller's stack | yes | the calling thread |
 //! | [`scope`](fn@scope), [`try_scope`] | nothing | yes | the scope's future; if it is dropped, the task |
 //! | [`scope_with`] | one shared state | yes | as above |
-//! | [`concurrent`] | all that outlives the call | no | the same task |
+//! | `concurrent`, in the crate `lenio` | all that outlives the call | no | the same task |
 //!
 //! There is no async scope whose children borrow the stack and run in parallel: its future could be forgotten, and the children would
 //! outlive what they borrow.
@@ -22,6 +22,7 @@
 //! |---|---|
 //! | `stop` | `or_stop`, `check_stop`, `stopped` |
 //! | `part` | a future that is a node of its own while it is polled: what scopes, shields and nurseries are made of |
+//! | `section` | the same, for combinators elsewhere |
 //! | `shield` | `shield`, `shield_hard` |
 //! | `finalizer` | `on_exit` |
 //! | `builder`, `group`, `failure` | `scope`, `try_scope`: options, children, and what becomes of failures |
@@ -34,6 +35,7 @@ mod failure;
 mod finalizer;
 mod group;
 mod part;
+mod section;
 mod shield;
 mod stop;
 mod with;
@@ -43,6 +45,7 @@ pub use builder::{ScopeBuilder, scope, try_scope};
 pub use failure::{OnFailure, ScopeError};
 pub use finalizer::on_exit;
 pub use group::Scope;
+pub use section::Section;
 pub use shield::{Shield, shield, shield_hard};
 pub use stop::{OrStop, StopExt, check_stop, stop_handle, stopped};
 pub use with::{Returned, scope_with};

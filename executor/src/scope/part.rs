@@ -26,7 +26,7 @@ impl Part {
             let policy = policy.or(inherited).unwrap_or_default();
             let mut node = Node::new(kind, None, name, site, policy, line::current());
             if let Some(parent) = parent {
-                parent.adopt(&mut node);
+                parent.adopt(&mut node, false);
             }
             node
         });

@@ -5,7 +5,7 @@ use super::id::TaskId;
 use super::line;
 use super::owned::Owner;
 use super::tree::{Kind, Node};
-use crate::policy::{SpawnUnder, StopPolicy};
+use crate::policy::{Grace, SpawnUnder, StopPolicy};
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub(crate) struct Birth<'n> {
     pub(crate) under: Under<'n>,
     pub(crate) name: Option<Box<str>>,
     pub(crate) policy: Option<StopPolicy>,
+    /// In place of the policy's.
+    pub(crate) grace: Option<Grace>,
     pub(crate) deadline: Option<Duration>,
     /// Whether the task is a promise; see `promise`.
     pub(crate) is_promise: bool,
@@ -59,6 +61,8 @@ pub(crate) struct PlaceInTree {
     pub(crate) node: Option<Arc<Node>>,
     /// Below which it is to be linked.
     pub(crate) parent: Option<Arc<Node>>,
+    /// Whether its policy is that of the parent.
+    pub(crate) inherits_policy: bool,
 }
 
 impl Birth<'_> {
@@ -71,13 +75,23 @@ impl Birth<'_> {
         let runtime = &rules.policy;
         let parent = self.parent(runtime);
         let chain = line::current();
-        let has_options = self.name.is_some() || self.policy.is_some() || self.deadline.is_some();
-        let has_options = has_options || rules.record_waits || self.is_promise;
+        let has_options = self.is_promise
+            || rules.record_waits
+            || self.name.is_some()
+            || self.policy.is_some()
+            || self.grace.is_some()
+            || self.deadline.is_some();
         if parent.is_none() && chain.is_empty() && !has_options {
             return PlaceInTree::NONE;
         }
-        let inherited = || parent.as_ref().map_or(*runtime, |parent| parent.policy());
-        let policy = self.policy.unwrap_or_else(inherited);
+        // A child without one of its own gets the parent's when it is linked.
+        let mut policy = self.policy.unwrap_or(*runtime);
+        if let Some(grace) = self.grace {
+            if let (None, Some(parent)) = (self.policy, &parent) {
+                policy = parent.policy();
+            }
+            policy.grace = grace;
+        }
         let name = self.name.clone();
         let mut node = Node::new(
             Kind::Task,
@@ -96,6 +110,7 @@ impl Birth<'_> {
         PlaceInTree {
             node: Some(node),
             parent,
+            inherits_policy: self.policy.is_none() && self.grace.is_none(),
         }
     }
 
@@ -121,6 +136,7 @@ impl PlaceInTree {
     pub(crate) const NONE: Self = Self {
         node: None,
         parent: None,
+        inherits_policy: true,
     };
 
     /// Whether `owner` does not take such a task any more.

@@ -34,31 +34,43 @@ pub(crate) trait RootSeat {
     fn is_woken_by(&self, waker: &Waker) -> bool;
 }
 
+/// The innermost scope or shield that is being polled.
 #[derive(Clone, Copy)]
-struct Current {
-    /// The task that is being polled, or null.
-    task: *const Header,
-    /// The innermost scope or shield of it that is being polled, or null.
-    part: *const Node,
+struct Part {
+    /// The task, or null, in whose poll it was entered: it counts while that one is the innermost.
+    of: *const Header,
+    node: *const Node,
     /// Whether that part belongs to another task: a stop of the part does not wake this one.
     is_guest: bool,
 }
 
-const NOBODY: Current = Current {
-    task: ptr::null(),
-    part: ptr::null(),
+const NO_PART: Part = Part {
+    of: ptr::null(),
+    node: ptr::null(),
     is_guest: false,
 };
 
 thread_local! {
-    static CURRENT: Cell<Current> = const { Cell::new(NOBODY) };
+    /// The task that is being polled, or null. One word, because every poll writes it twice.
+    static TASK: Cell<*const Header> = const { Cell::new(ptr::null()) };
+    static PART: Cell<Part> = const { Cell::new(NO_PART) };
     /// The future of the `block_on` that is being polled and is not itself within another poll.
     static ROOT: Cell<Option<*const dyn RootSeat>> = const { Cell::new(None) };
 }
 
+#[inline]
+fn part() -> Part {
+    let part = PART.get();
+    if ptr::eq(part.of, TASK.get()) {
+        part
+    } else {
+        NO_PART
+    }
+}
+
 /// Puts back who was current before.
 #[must_use]
-pub(super) struct Inside(Current);
+pub(super) struct Inside(*const Header);
 
 /// `task` is current until the value is dropped.
 ///
@@ -68,17 +80,16 @@ pub(super) struct Inside(Current);
 #[inline(always)]
 pub(super) unsafe fn enter(task: NonNull<Header>) -> Inside {
     if MODEL {
-        return Inside(NOBODY);
+        return Inside(ptr::null());
     }
-    let task = task.as_ptr().cast_const();
-    Inside(CURRENT.replace(Current { task, ..NOBODY }))
+    Inside(TASK.replace(task.as_ptr().cast_const()))
 }
 
 impl Drop for Inside {
     #[inline(always)]
     fn drop(&mut self) {
         if !MODEL {
-            CURRENT.set(self.0);
+            TASK.set(self.0);
         }
     }
 }
@@ -86,17 +97,17 @@ impl Drop for Inside {
 /// A scope or shield is the current part of its task until the value is dropped.
 #[must_use]
 pub(crate) struct InsidePart<'n> {
-    outer: Current,
+    outer: Part,
     _node: PhantomData<&'n Arc<Node>>,
 }
 
 /// `is_guest`: the part was first polled by another task than this one.
 pub(crate) fn enter_part(node: &Arc<Node>, is_guest: bool) -> InsidePart<'_> {
-    let outer = CURRENT.get();
-    CURRENT.set(Current {
-        task: outer.task,
-        part: Arc::as_ptr(node),
-        is_guest: is_guest || outer.is_guest,
+    let around = part();
+    let outer = PART.replace(Part {
+        of: TASK.get(),
+        node: Arc::as_ptr(node),
+        is_guest: is_guest || around.is_guest,
     });
     InsidePart {
         outer,
@@ -106,31 +117,31 @@ pub(crate) fn enter_part(node: &Arc<Node>, is_guest: bool) -> InsidePart<'_> {
 
 impl Drop for InsidePart<'_> {
     fn drop(&mut self) {
-        CURRENT.set(self.outer);
+        PART.set(self.outer);
     }
 }
 
 /// Calls `f` while nobody but this `block_on` is current. Does nothing else if a task, or the future of another `block_on`, is being
 /// polled: then it goes on behalf of that.
 pub(crate) fn with_root<R>(seat: &dyn RootSeat, f: impl FnOnce() -> R) -> R {
-    struct Back(Option<*const dyn RootSeat>, Current);
+    struct Back(Option<*const dyn RootSeat>, Part);
     impl Drop for Back {
         fn drop(&mut self) {
             ROOT.set(self.0);
-            CURRENT.set(self.1);
+            PART.set(self.1);
         }
     }
-    if !CURRENT.get().task.is_null() || ROOT.get().is_some() {
+    if !TASK.get().is_null() || ROOT.get().is_some() {
         return f();
     }
     let seat: *const (dyn RootSeat + '_) = seat;
     // SAFETY: only the lifetime changes; the pointer is taken back before the borrow ends.
     let seat: *const (dyn RootSeat + 'static) = unsafe { std::mem::transmute(seat) };
-    let outer = CURRENT.get();
     // A part that this `block_on` is called in has not made it, and does not wake it.
-    CURRENT.set(Current {
-        is_guest: !outer.part.is_null(),
-        ..outer
+    let around = part();
+    let outer = PART.replace(Part {
+        is_guest: !around.node.is_null(),
+        ..around
     });
     let _back = Back(ROOT.replace(Some(seat)), outer);
     f()
@@ -138,13 +149,7 @@ pub(crate) fn with_root<R>(seat: &dyn RootSeat, f: impl FnOnce() -> R) -> R {
 
 /// With provenance over the whole cell, as `enter` got it.
 fn task_pointer() -> Option<NonNull<Header>> {
-    NonNull::new(
-        CURRENT
-            .try_with(Cell::get)
-            .unwrap_or(NOBODY)
-            .task
-            .cast_mut(),
-    )
+    NonNull::new(TASK.get().cast_mut())
 }
 
 fn task<'t>() -> Option<&'t Header> {
@@ -161,10 +166,10 @@ fn root<'r>() -> Option<&'r dyn RootSeat> {
 /// Calls `f` with the node whose stops count here: of the innermost part, else of the task. `None`: there is no node, and no stop.
 #[inline]
 pub(crate) fn with_node<R>(f: impl FnOnce(Option<&Arc<Node>>) -> R) -> R {
-    let current = CURRENT.try_with(Cell::get).unwrap_or(NOBODY);
-    if !current.part.is_null() {
+    let current = part();
+    if !current.node.is_null() {
         // SAFETY: set by `enter_part` from an `Arc` that outlives the pointer; not dropped here.
-        let part = std::mem::ManuallyDrop::new(unsafe { Arc::from_raw(current.part) });
+        let part = std::mem::ManuallyDrop::new(unsafe { Arc::from_raw(current.node) });
         return f(Some(&part));
     }
     if let Some(task) = task() {
@@ -175,8 +180,8 @@ pub(crate) fn with_node<R>(f: impl FnOnce(Option<&Arc<Node>>) -> R) -> R {
 
 /// As [`with_node`], but makes the node if there is something that can have one.
 pub(crate) fn with_node_or_new<R>(f: impl FnOnce(Option<&Arc<Node>>) -> R) -> R {
-    let current = CURRENT.try_with(Cell::get).unwrap_or(NOBODY);
-    if current.part.is_null() {
+    let current = part();
+    if current.node.is_null() {
         with_task_node(f)
     } else {
         with_node(f)
@@ -206,8 +211,8 @@ pub(super) fn inherited_chain() -> Chain {
 /// Whether nothing is to be inherited from here: no node, no part.
 #[inline]
 pub(crate) fn is_plain() -> bool {
-    let current = CURRENT.try_with(Cell::get).unwrap_or(NOBODY);
-    if !current.part.is_null() {
+    let current = part();
+    if !current.node.is_null() {
         return false;
     }
     match task() {
@@ -219,7 +224,7 @@ pub(crate) fn is_plain() -> bool {
 /// Whether `waker` wakes the task, or `block_on`, that is current, so that a stop of it need not be waited for.
 #[inline]
 pub(crate) fn is_own_waker(waker: &Waker) -> bool {
-    if CURRENT.try_with(Cell::get).unwrap_or(NOBODY).is_guest {
+    if part().is_guest {
         return false;
     }
     match task() {
@@ -232,7 +237,7 @@ pub(crate) fn is_own_waker(waker: &Waker) -> bool {
 
 /// The identity of the task that is being polled on this thread; inside of a stop callback, of the task that is stopped.
 pub(crate) fn id() -> Option<TaskId> {
-    let part = CURRENT.try_with(Cell::get).unwrap_or(NOBODY).part;
+    let part = part().node;
     // SAFETY: as in `with_node`.
     let part = unsafe { part.as_ref() };
     part.and_then(Node::id).or_else(|| task().map(Header::id))

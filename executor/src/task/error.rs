@@ -167,7 +167,8 @@ impl JoinError {
         }
     }
 
-    /// Whether the task was not accepted: its runtime is shutting down, or `spawn_local` was called outside of a local set.
+    /// Whether the task was not accepted: its runtime is shutting down, `spawn_local` was called outside of a local set, or a
+    /// [`SerialWorker`](crate::SerialWorker) was closed.
     pub fn is_refused(&self) -> bool {
         matches!(self.0.kind, Kind::Refused(_))
     }

@@ -299,17 +299,18 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// Stand in for the task that a refused handle does not have: one per reason. Compared by address, never followed.
-static REFUSALS: [u64; 2] = [0; 2];
+static REFUSALS: [u64; 3] = [0; 3];
 
 /// Why a task was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Stopping,
     NoLocalSet,
+    Closed,
 }
 
 impl Refusal {
-    const ALL: [Self; 2] = [Self::Stopping, Self::NoLocalSet];
+    const ALL: [Self; 3] = [Self::Stopping, Self::NoLocalSet, Self::Closed];
 
     fn marker(self) -> NonNull<Header> {
         NonNull::from(&REFUSALS[self as usize]).cast()
@@ -326,6 +327,7 @@ impl Refusal {
         match self {
             Self::Stopping => "the runtime is shutting down",
             Self::NoLocalSet => "spawn_local was called outside of a local set",
+            Self::Closed => "the serial worker was closed",
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Entered {
 }
 
 thread_local! {
+    /// Whether there is something in `ENTERED`: one load, where that one has a destructor to register.
+    static HAS_ENTERED: Cell<bool> = const { Cell::new(false) };
     static ENTERED: RefCell<Option<Entered>> = const { RefCell::new(None) };
     /// The chain that was in force where the panic began that is under way.
     static OF_PANIC: Cell<Option<Chain>> = const { Cell::new(None) };
@@ -23,6 +25,9 @@ thread_local! {
 
 /// The chain that is in force here.
 pub(crate) fn current() -> Chain {
+    if !HAS_ENTERED.get() {
+        return current::inherited_chain();
+    }
     let who = current::key();
     // While the thread ends, nothing is in force.
     let entered = ENTERED.try_with(|entered| {
@@ -39,15 +44,14 @@ pub(crate) fn current() -> Chain {
 /// Whether nothing has been entered here, for the task that is current or any other.
 #[inline]
 pub(crate) fn is_plain() -> bool {
-    ENTERED
-        .try_with(|entered| entered.borrow().is_none())
-        .unwrap_or(true)
+    !HAS_ENTERED.get()
 }
 
 /// Puts a chain in force. To be undone with [`leave`].
 pub(crate) fn enter(chain: Chain) -> Option<Entered> {
     let who = current::key();
     let entered = Some(Entered { who, chain });
+    HAS_ENTERED.set(true);
     ENTERED
         .try_with(|before| before.replace(entered))
         .ok()
@@ -56,6 +60,7 @@ pub(crate) fn enter(chain: Chain) -> Option<Entered> {
 
 /// Puts back what was in force before, and returns the chain that was entered.
 pub(crate) fn leave(before: Option<Entered>) -> Chain {
+    HAS_ENTERED.set(before.is_some());
     let left = ENTERED.try_with(|entered| entered.replace(before));
     let chain = match left {
         Ok(Some(left)) => left.chain,

@@ -44,7 +44,7 @@ mod waker;
 
 pub(crate) use birth::{Birth, PlaceInTree, Rules, Under};
 pub(crate) use body::Body;
-pub(crate) use cell::{new_local, new_task};
+pub(crate) use cell::{Spawned, new_local, new_task};
 pub(crate) use current::RootSeat;
 pub use error::JoinError;
 pub use event::{StopEvent, StopOrigin, TaskInfo, Unobserved};

@@ -68,7 +68,7 @@ impl Scheduler {
         // SAFETY: each model keeps its scheduler until the end.
         let spawned = unsafe { new_task(future, owner, Some(node), at) };
         self.owner.list(&spawned.runnable);
-        adopt_newborn(parent, &spawned.runnable);
+        adopt_newborn(parent, &spawned.runnable, true);
         self.queue.lock().push_back(spawned.runnable);
         spawned.handle
     }

@@ -162,6 +162,15 @@ unsafe fn run_in_tree(task: NonNull<Header>, is_cancelled: bool, mine: Option<&O
             Polled::Failed => true,
         },
     };
+    if let Some(was_dropped) = node.end_at_once() {
+        // SAFETY: the outcome is published, and the task is not retired.
+        unsafe { complete(task, header.state.finish(), mine) };
+        return if was_dropped {
+            Ran::Cancelled
+        } else {
+            Ran::Finished
+        };
+    }
     node.end_body(has_failed);
     // SAFETY: RUNNING is ours, the body is over.
     unsafe { run_end(task, false, mine) }

@@ -129,7 +129,7 @@ pub(crate) unsafe fn node_or_new<'h>(task: NonNull<Header>) -> NodeOf<'h> {
 }
 
 /// Links the node of a newborn below `parent`. It is born stopped if the parent is stopped.
-pub(crate) fn adopt_newborn(parent: &Arc<Node>, newborn: &Runnable) {
+pub(crate) fn adopt_newborn(parent: &Arc<Node>, newborn: &Runnable, inherits_policy: bool) {
     let header = newborn.header();
     // ORDERING: Relaxed: nobody else has the task.
     let raw = header.node.load(Ordering::Relaxed);
@@ -137,7 +137,7 @@ pub(crate) fn adopt_newborn(parent: &Arc<Node>, newborn: &Runnable) {
     // SAFETY: the reference of the header, which is not given up here.
     let node = unsafe { Arc::from_raw(raw.cast_const().cast::<Node>()) };
     let mut node = ManuallyDrop::new(node);
-    parent.adopt(&mut node);
+    parent.adopt(&mut node, inherits_policy);
 }
 
 /// The nodes of all living tasks of `owner` that have no parent, made where there is none.

@@ -213,17 +213,6 @@ fn g05_a_chain_of_a_hundred_thousand_tasks_needs_no_deep_stack() {
     });
 }
 
-/// A payload whose drop panics as well.
-struct Bitter;
-
-impl Drop for Bitter {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            panic!("the payload panics");
-        }
-    }
-}
-
 #[test]
 fn g05_sixteen_callbacks_that_panic_hold_up_nobody() {
     for (name, policy) in PRESETS {

@@ -142,6 +142,11 @@ impl Registration {
         &self.reactor
     }
 
+    /// Whether the descriptor, or a duplicate of it, may live on.
+    pub(crate) fn leaves_by_name(&self) -> bool {
+        self.leave == Leave::ByName
+    }
+
     /// Tells the kernel when this registration goes, because the descriptor will live on.
     pub(crate) fn leave_by_name(&mut self) {
         self.leave = Leave::ByName;

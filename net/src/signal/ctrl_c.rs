@@ -1,14 +1,10 @@
 //! Ctrl-C.
 
-use super::default_action;
-use crate::AsyncFd;
-use crate::reactor::Interest;
+use super::bell::Bell;
+use super::kind::Signal;
 use futures_core::Stream;
-use signal_hook::SigId;
-use signal_hook::low_level::{pipe, unregister};
 use std::fmt;
-use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,7 +12,7 @@ use std::task::{Context, Poll};
 ///
 /// From this call on the signal no longer ends the process: whoever holds a [`CtrlC`] has taken over that duty. When the last one is
 /// dropped, Ctrl-C ends the process again. So a program that wants a second Ctrl-C to end it at once drops its receiver after the
-/// first, and then begins to clean up.
+/// first, and then begins to clean up. For other signals, or several at once, there is [`receiver`](super::receiver).
 ///
 /// If the process ignored the signal or had a handler of its own before, that remains in force beside this and after it; then
 /// dropping the last receiver ends nothing. Code that installs its own handler with `sigaction` *after* this takes the signal away
@@ -38,14 +34,8 @@ use std::task::{Context, Poll};
 /// # }
 /// ```
 pub fn ctrl_c() -> io::Result<CtrlC> {
-    let (ours, theirs) = UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    theirs.set_nonblocking(true)?;
-    let bell = AsyncFd::with_interest(ours, Interest::Read)?;
-    default_action::prepare()?;
-    let id = pipe::register(libc::SIGINT, theirs)?;
-    default_action::suspend();
-    Ok(CtrlC { bell, id })
+    let bell = Bell::hang(Signal::Interrupt)?;
+    Ok(CtrlC { bell })
 }
 
 /// Hears every Ctrl-C from its making to its dropping; made by [`ctrl_c`].
@@ -64,8 +54,7 @@ pub fn ctrl_c() -> io::Result<CtrlC> {
 /// }
 /// ```
 pub struct CtrlC {
-    bell: AsyncFd<UnixStream>,
-    id: SigId,
+    bell: Bell,
 }
 
 impl CtrlC {
@@ -83,7 +72,7 @@ impl CtrlC {
     ///
     /// See [`ctrl_c`].
     pub async fn recv(&mut self) -> io::Result<()> {
-        self.bell.read_with(hear).await
+        self.bell.heard().await
     }
 
     /// Polls for the next Ctrl-C.
@@ -101,16 +90,7 @@ impl CtrlC {
     /// # }
     /// ```
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.bell.poll_read_with(cx, hear)
-    }
-}
-
-/// Takes one byte, which stands for one signal.
-fn hear(mut bell: &UnixStream) -> io::Result<()> {
-    match bell.read(&mut [0])? {
-        // The other end lives in the handler until this receiver unregisters it.
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(()),
+        self.bell.poll_heard(cx)
     }
 }
 
@@ -119,13 +99,6 @@ impl Stream for CtrlC {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_recv(cx).map(Some)
-    }
-}
-
-impl Drop for CtrlC {
-    fn drop(&mut self) {
-        default_action::resume();
-        unregister(self.id);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Accepting connections.
 
+use super::hold_off::hold_off;
 use super::socket::{TcpSocket, no_address};
 use super::stream::TcpStream;
 use crate::reactor::{Attempt, Direction, Interest, Leave, Reactor, Registration, Signs, Waiting};
@@ -163,6 +164,8 @@ impl TcpListener {
 
     /// Accepts a connection if one is there.
     ///
+    /// Asks the kernel itself, also when no readiness has been reported so far.
+    ///
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if none is there, else as [`accept`](Self::accept).
@@ -180,8 +183,13 @@ impl TcpListener {
     pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let accepted = self
             .registration
-            .try_io(Direction::Read, |_| self.accept_once())?;
-        self.adopt(accepted)
+            .try_io(Direction::Read, |_| self.accept_once());
+        let accepted = match accepted {
+            // Nothing was reported; the kernel may know better.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.accept_once(),
+            accepted => accepted,
+        };
+        self.adopt(accepted?)
     }
 
     /// The connections to come, as a stream that never ends.
@@ -228,6 +236,43 @@ impl TcpListener {
         // A client mostly speaks first, and at once: reading is worth a try before the kernel says so.
         let stream = TcpStream::register(reactor, socket.into(), Signs::BOTH, Leave::WithClose)?;
         Ok((stream, peer))
+    }
+
+    /// Lets no further connection begin, for a listener that is about to be closed.
+    ///
+    /// Closing a listener resets the connections that have been made and not been accepted, together with what their peers have sent.
+    /// To lose none: hold newcomers off, accept what there is, and close. A handshake that is under way goes on, so what there is may
+    /// still grow for as long as a packet needs to the peer and back.
+    ///
+    /// A newcomer is neither accepted nor refused: its request to connect is dropped. Its system asks again, by and large a second later,
+    /// and is refused if the listener is closed by then. There is no way back.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported) where the system cannot do it (it is Linux that can), and for a listener that came from
+    /// outside, as with [`from_std`](Self::from_std): another process may go on with it, and would never see a newcomer again. Otherwise
+    /// what the kernel reports.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use lenio_net::tcp::{TcpListener, TcpStream};
+    ///
+    /// fn close(listener: TcpListener) -> Vec<TcpStream> {
+    ///     // Where it cannot be done a connection that comes between the last look and the close is reset.
+    ///     let _ = listener.hold_off();
+    ///     let mut last = Vec::new();
+    ///     while let Ok((stream, _)) = listener.try_accept() {
+    ///         last.push(stream);
+    ///     }
+    ///     last
+    /// }
+    /// ```
+    pub fn hold_off(&self) -> io::Result<()> {
+        if self.registration.leaves_by_name() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        hold_off(self.as_fd())
     }
 
     /// The address that this listener is bound to.

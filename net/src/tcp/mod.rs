@@ -14,6 +14,7 @@
 //! [`BrokenPipe`](std::io::ErrorKind::BrokenPipe).
 
 mod connect;
+mod hold_off;
 mod listener;
 mod options;
 mod owned;

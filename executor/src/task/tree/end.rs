@@ -15,12 +15,12 @@
 
 use super::cascade::Ask;
 use super::keeper::Watcher;
-use super::node::{Child, Finalizer, FinishCallback, Kind, Member, Node, State};
+use super::node::{Child, Finalizer, FinishCallback, Kind, Member, Node, State, Watchers};
 use crate::policy::AtEnd;
 use crate::task::error::JoinError;
 use lenio_sync::contain::{contain, drop_payload};
 use lenio_sync::stop::{StopKind, StopReason};
-use lenio_sync::wait::{Guard, WakeBatch};
+use lenio_sync::wait::Guard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -88,16 +88,31 @@ impl Node {
         self.queue.lock().was_dropped
     }
 
+    /// The body is over, and nothing is below, and nobody has asked for anything to be done at the end: one step for all until
+    /// [`close`](Self::close). `None`, and nothing is done: it has to go the long way. Else whether the body was dropped.
+    pub(crate) fn end_at_once(&self) -> Option<bool> {
+        let mut state = self.queue.lock();
+        if state.rare.is_some() || !state.children.is_empty() {
+            return None;
+        }
+        self.word.end_body();
+        state.is_finishing = true;
+        let was_dropped = state.was_dropped;
+        let watchers = Watchers::take(&mut state);
+        drop(state);
+        watchers.wake();
+        Some(was_dropped)
+    }
+
     /// The body is over. Call it once, before [`poll_end`](Self::poll_end).
     pub(crate) fn end_body(self: &Arc<Self>, has_failed: bool) {
-        let mut batch = WakeBatch::new();
         let mut state = self.queue.lock();
         self.word.end_body();
-        state.wake_all(0, &mut batch);
+        let watchers = Watchers::take(&mut state);
         let has_children = !state.children.is_empty();
         let reason = state.reason.clone();
         drop(state);
-        batch.wake_all();
+        watchers.wake();
         if !has_children {
             return;
         }
@@ -240,7 +255,7 @@ impl Node {
             self.policy(),
             self.chain().clone(),
         );
-        self.adopt(&mut shield);
+        self.adopt(&mut shield, true);
         shield.bind_part(self.task());
         self.queue.lock().rare().finalizer_shield = Some(shield.clone());
         self.set_finalizer_limit(self.policy().finalizer_limit());
@@ -299,23 +314,23 @@ impl Node {
 
     /// The task is done, and about to be retired: nobody reaches it from here any more.
     pub(crate) fn close(&self) {
-        let mut batch = WakeBatch::new();
         let mut state = self.queue.lock();
         self.word.end();
         let member = std::mem::replace(&mut state.member, Member::Nobody);
-        state.wake_all(0, &mut batch);
+        let watchers = Watchers::take(&mut state);
         let callbacks = match &mut state.rare {
             Some(rare) => std::mem::take(&mut rare.finish_callbacks),
             None => Vec::new(),
         };
+        let parent = state.parent.take();
         drop(state);
         // Those that came after the others had run.
         for callback in callbacks {
             contain(callback);
         }
-        batch.wake_all();
+        watchers.wake();
         drop(member);
-        self.unlink();
+        Self::leave(parent);
     }
 
     /// The task ends without anybody to work on it: what is below is stopped and left to itself, finalizers are dropped.
@@ -349,17 +364,17 @@ impl Node {
     }
 
     fn end_scope(&self, mut state: Guard<'_, State>) {
-        let mut batch = WakeBatch::new();
         self.word.end_body();
         let change = if state.live == 0 {
-            self.end_part(&mut state, &mut batch)
+            self.end_part(&mut state)
         } else {
             None
         };
-        let sink = state.rare.as_mut().and_then(|rare| rare.sink.take());
+        let watchers = Watchers::take(&mut state);
+        let sink = state.sink.take();
         drop(state);
         drop(sink);
-        batch.wake_all();
+        watchers.wake();
         Self::go_up(change);
     }
 }

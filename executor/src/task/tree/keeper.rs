@@ -9,12 +9,12 @@
 
 use super::alarms::Alarm;
 use super::cascade::Ask;
-use super::node::{Kind, Member, Node, State};
+use super::node::{Kind, Member, Node, State, Watchers};
 use super::word::Seen;
 use crate::policy::Grace;
 use crate::task::event::StopEvent;
 use lenio_sync::stop::{StopKind, StopReason};
-use lenio_sync::wait::{Guard, Waiter, WakeBatch};
+use lenio_sync::wait::{Guard, Waiter};
 use lenio_time::{Instant, sleep_until};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -62,7 +62,6 @@ impl Node {
         // Without a runtime there is no clock: the stop is left at that.
         let Some(home) = self.home() else { return };
         let now = home.now();
-        let mut batch = WakeBatch::new();
         let mut state = self.queue.lock();
         if self.read().is_done() {
             return;
@@ -78,9 +77,9 @@ impl Node {
         if !has_changed {
             return;
         }
-        state.wake_all(0, &mut batch);
+        let watchers = Watchers::take(&mut state);
         drop(state);
-        batch.wake_all();
+        watchers.wake();
         if needs_keeper {
             home.run(Box::pin(keep(self.clone())));
         }
@@ -200,16 +199,15 @@ impl Node {
     }
 
     fn cut_finalizers(self: &Arc<Self>) {
-        let mut batch = WakeBatch::new();
         let mut state = self.queue.lock();
         state.rare().finalizers_over = true;
-        state.wake_all(0, &mut batch);
+        let watchers = Watchers::take(&mut state);
         let woken = state.wake_member();
         drop(state);
         // For what they have started: it comes to them when the finalizer under way is dropped.
         let reason = self.own_reason(StopKind::ParentFinished);
         self.ask_below(reason, Ask::Cancel { is_expired: true });
-        batch.wake_all();
+        watchers.wake();
         woken.go();
         self.report(|node| StopEvent::FinalizersCut { task: node.info() });
     }
@@ -265,17 +263,17 @@ impl Node {
         if self.word.end_body().is_body_done() {
             return;
         }
+        let watchers = Watchers::take(&mut state);
         let kept_out = state.kept_out();
         let holds = self.kind() == Kind::HardShield && !state.rare().is_open;
         let task = state.part_of().filter(|_| holds);
-        let mut batch = WakeBatch::new();
         let change = if state.live == 0 {
-            self.end_part(&mut state, &mut batch)
+            self.end_part(&mut state)
         } else {
             None
         };
         drop(state);
-        batch.wake_all();
+        watchers.wake();
         self.let_in(kept_out);
         Self::go_up(change);
         if let Some(task) = task {

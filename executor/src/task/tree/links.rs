@@ -1,8 +1,8 @@
 //! The ties between nodes: who is whose child, how a change of the live count travels up, and who is stopped with whom.
 
-use super::node::{Child, Kind, Node, Parent, State, Woken};
+use super::node::{Child, Kind, Node, Parent, State, Watchers, Woken};
 use lenio_sync::stop::{StopKind, StopSource, StopToken};
-use lenio_sync::wait::{Guard, WakeBatch};
+use lenio_sync::wait::Guard;
 use std::sync::{Arc, Weak};
 
 /// What a node has to be told about one of its children.
@@ -15,24 +15,33 @@ pub(super) struct Change {
 }
 
 impl Node {
-    /// Links `child`, which nobody else has, below this node. It is born stopped if this one is stopped.
+    /// Links `child`, which nobody else has, below this node. It is born stopped if this one is stopped, and has its policy if it
+    /// has none of its own.
     ///
     /// If this one is done the child stays alone, and stopped.
-    pub(crate) fn adopt(self: &Arc<Self>, child: &mut Arc<Self>) {
+    pub(crate) fn adopt(self: &Arc<Self>, child: &mut Arc<Self>, inherits_policy: bool) {
         debug_assert!(Arc::get_mut(child).is_some(), "a newborn is nobody else's");
         let is_task = child.kind() == Kind::Task;
         let mut state = self.queue.lock();
         // Under the lock, under which a cascade sets the word before it looks for children: it sees the child, or the child sees it.
         let seen = self.read();
-        let mut reason = state.reason.clone().filter(|_| seen.is_requested());
+        let mut reason = if seen.is_requested() {
+            state.reason.clone()
+        } else {
+            None
+        };
         if !seen.is_done() {
+            let policy = state.policy;
             state.children.push_with(|key| {
                 if let Some(newborn) = Arc::get_mut(child) {
-                    let parent = Parent {
+                    let newborn = newborn.queue.get_mut();
+                    newborn.parent = Some(Parent {
                         node: self.clone(),
                         key,
-                    };
-                    newborn.queue.get_mut().parent = Some(parent);
+                    });
+                    if inherits_policy {
+                        newborn.policy = policy;
+                    }
                 }
                 Child {
                     node: child.clone(),
@@ -80,6 +89,11 @@ impl Node {
         let mut state = self.queue.lock();
         let parent = state.parent.take();
         drop(state);
+        Self::leave(parent)
+    }
+
+    /// Takes a node off the list of the parent that it had.
+    pub(super) fn leave(parent: Option<Parent>) -> bool {
         let Some(Parent { node, key }) = parent else {
             return false;
         };
@@ -99,7 +113,6 @@ impl Node {
 
     /// Notes that a child has left, or has nothing alive below any more. Returns what that changes further up.
     fn child_changed(&self, key: u64, leaves: bool) -> Option<Change> {
-        let mut batch = WakeBatch::new();
         let mut state = self.queue.lock();
         // A child that has left before, or is left to itself at this moment, has been taken out with all that it counts.
         let (gone, less) = if leaves {
@@ -118,7 +131,7 @@ impl Node {
             drop(gone);
             return None;
         }
-        state.wake_all(0, &mut batch);
+        let watchers = Watchers::take(&mut state);
         let seen = self.read();
         let mut woken = Woken::Nobody;
         let mut change = None;
@@ -127,7 +140,7 @@ impl Node {
                 woken = state.wake_member();
             }
         } else if seen.is_body_done() {
-            change = self.end_part(&mut state, &mut batch);
+            change = self.end_part(&mut state);
         } else {
             change = state.parent.as_ref().map(|parent| Change {
                 node: parent.node.clone(),
@@ -137,20 +150,14 @@ impl Node {
         }
         drop(state);
         drop(gone);
-        batch.wake_all();
+        watchers.wake();
         woken.go();
         change
     }
 
-    /// Ends a scope or shield that nobody polls any more and that has nothing alive below.
-    pub(super) fn end_part(
-        &self,
-        state: &mut Guard<'_, State>,
-        batch: &mut WakeBatch,
-    ) -> Option<Change> {
+    /// Ends a scope or shield that nobody polls any more and that has nothing alive below. Whoever watches it is woken by the caller.
+    pub(super) fn end_part(&self, state: &mut Guard<'_, State>) -> Option<Change> {
         self.word.end();
-        // Whoever waits for its end, and whoever looks after its alarms.
-        state.wake_all(0, batch);
         state.parent.take().map(|Parent { node, key }| Change {
             node,
             key,

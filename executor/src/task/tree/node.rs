@@ -26,7 +26,7 @@ use crate::task::runnable::Runnable;
 use crate::task::state::Wake;
 use lenio_sync::registry::Registry;
 use lenio_sync::stop::{StopKind, StopReason, StopSource};
-use lenio_sync::wait::{WaitQueue, WaitingFor};
+use lenio_sync::wait::{Guard, WaitQueue, WaitingFor, WakeBatch};
 use lenio_time::{Clock, Instant};
 use std::any::Any;
 use std::fmt;
@@ -76,6 +76,8 @@ pub(crate) struct State {
     /// The walk of that stop, or of a later cancel, if there was anything below.
     pub(super) asked_by: Option<Arc<Progress>>,
     pub(super) member: Member,
+    /// Takes the panics of children.
+    pub(super) sink: Option<Arc<dyn Sink>>,
     pub(super) parent: Option<Parent>,
     /// All nodes below, first come first.
     pub(super) children: Registry<Child>,
@@ -117,8 +119,6 @@ pub(crate) struct Rare {
     pub(super) is_open: bool,
     /// Whether the finalizers have had their time.
     pub(super) finalizers_over: bool,
-    /// Takes the panics of children.
-    pub(super) sink: Option<Arc<dyn Sink>>,
 }
 
 /// An async finalizer.
@@ -156,6 +156,27 @@ pub(super) struct Child {
     /// there is one that it has not, so this may be two for a moment. What is left when the child leaves leaves with it, and news
     /// that comes after that is of no account.
     pub(super) counts: usize,
+}
+
+/// Those who wait for a node to change, to be woken once the lock is given back. Mostly there are none.
+#[must_use]
+pub(super) struct Watchers(Option<WakeBatch>);
+
+impl Watchers {
+    pub(super) fn take(state: &mut Guard<'_, State>) -> Self {
+        if state.is_empty(0) {
+            return Self(None);
+        }
+        let mut batch = WakeBatch::new();
+        state.wake_all(0, &mut batch);
+        Self(Some(batch))
+    }
+
+    pub(super) fn wake(self) {
+        if let Some(mut batch) = self.0 {
+            batch.wake_all();
+        }
+    }
 }
 
 /// Who has to be scheduled once the lock is given back.
@@ -204,6 +225,7 @@ impl Node {
                 policy,
                 reason: None,
                 asked_by: None,
+                sink: None,
                 member: Member::Nobody,
                 parent: None,
                 children: Registry::new(),
@@ -321,13 +343,13 @@ impl Node {
     }
 
     pub(crate) fn set_sink(&self, sink: Arc<dyn Sink>) {
-        self.queue.lock().rare().sink = Some(sink);
+        self.queue.lock().sink = Some(sink);
     }
 
     /// Who takes the panics of what fails here: the scope above, if it is one.
     pub(crate) fn sink(&self) -> Option<Arc<dyn Sink>> {
         let parent = self.parent()?;
-        parent.queue.lock().rare.as_ref()?.sink.clone()
+        parent.queue.lock().sink.clone()
     }
 
     pub(crate) fn parent(&self) -> Option<Arc<Self>> {

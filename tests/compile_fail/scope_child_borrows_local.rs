@@ -1,0 +1,10 @@
+use lenio::scope;
+
+#[lenio::main]
+async fn main() {
+    let text = String::from("local");
+    scope(|s| async move {
+        drop(s.spawn(async { text.len() }));
+    })
+    .await;
+}
