@@ -116,3 +116,53 @@ pub(crate) trait Channel: 'static {
 
 /// A channel whose receivers can be several.
 pub(crate) trait Shared: Channel<Receiver: Clone> {}
+
+/// Tasks that belong together, end together, and can be asked to stop.
+pub(crate) trait Groups: 'static {
+    /// Whose they are.
+    const LIBRARY: Library;
+    /// What a task looks at to see whether it is to stop; nothing, where the runtime knows which task it is.
+    type Token: Clone + Send + Sync + 'static;
+    /// A group that takes new tasks.
+    type Group: Send;
+    /// Stops a group from anywhere.
+    type Stopper: Send + 'static;
+    /// What a wait comes to that a stop can end.
+    type Waited<T>;
+    /// Opens a group, calls `fill`, and waits until all tasks of the group have ended.
+    fn run(fill: impl FnOnce(&mut Self::Group) + Send) -> impl Future<Output = ()> + Send;
+    fn spawn<F: Future<Output = ()> + Send + 'static>(
+        group: &mut Self::Group,
+        task: impl FnOnce(Self::Token) -> F,
+    );
+    fn stopper(group: &Self::Group) -> Self::Stopper;
+    fn stop(stopper: &Self::Stopper);
+    fn is_stopped(token: &Self::Token) -> bool;
+    /// Waits for the future, or for the stop.
+    fn or_stop<F: Future<Output: Send> + Send>(
+        token: &Self::Token,
+        future: F,
+    ) -> impl Future<Output = Self::Waited<F::Output>> + Send;
+    /// The output, or `None` for a stop.
+    fn output<T>(waited: Self::Waited<T>) -> Option<T>;
+    /// Starts a task below the current one: a stop reaches it through that one. What is returned waits for its end;
+    /// nothing, where a task waits for those below it by itself.
+    fn spawn_below<F: Future<Output = ()> + Send + 'static>(
+        token: &Self::Token,
+        task: impl FnOnce(Self::Token) -> F,
+    ) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// What a task knows of those on whose behalf it runs.
+pub(crate) trait Lines: 'static {
+    /// Whose it is.
+    const LIBRARY: Library;
+    /// Runs the future with so many frames in force.
+    fn within<F: Future + Send>(depth: u64, future: F) -> impl Future<Output = F::Output> + Send;
+    /// Starts a task for which the same frames are in force.
+    fn spawn(
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static;
+    /// How many frames are in force.
+    fn depth() -> u64;
+}

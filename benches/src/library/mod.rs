@@ -1,4 +1,4 @@
-//! Which libraries of locks and channels are compared, and how is their contest judged?
+//! Which libraries are compared, and how is their contest judged?
 //!
 //! A mutex, a notifier or a channel depends on no executor, so "lenio against tokio" says two things at once here:
 //! whose primitive, on whose workers. The table keeps them apart:
@@ -14,6 +14,7 @@
 //!   machine the best of two dozen medians is also the luckiest of them, so claims need an idle one and more rounds.
 //! - Ratios to one runtime, and the means, take what a program on that runtime would use: tokio's primitive on tokio,
 //!   async-lock's and async-channel's on smol. Where a runtime has none, there is no ratio.
+//! - Groups of tasks and throughlines are the executor's business: each library runs on its home alone.
 //!
 //! A regression here would be a library that is called in another way than its documentation shows.
 
@@ -33,8 +34,8 @@ mod tachyonix;
 mod tokio;
 
 pub(crate) use contract::{
-    Barrier, Broadcast, Channel, Locks, Mutex, Notify, Oneshot, RwLock, Semaphore, Shared, Signals,
-    Watch,
+    Barrier, Broadcast, Channel, Groups, Lines, Locks, Mutex, Notify, Oneshot, RwLock, Semaphore,
+    Shared, Signals, Watch,
 };
 
 /// A library that takes part in contests.
@@ -76,7 +77,19 @@ pub(crate) trait VisitChannels {
     fn many_receivers<C: Shared>(&mut self);
 }
 
-// The three lists of what was compiled, lenio first; besides `mod` lines the only places where features show.
+/// Something that is to be done with every library of task groups.
+pub(crate) trait VisitGroups {
+    /// Does it.
+    fn visit<G: Groups>(&mut self);
+}
+
+/// Something that is to be done with every library of throughlines.
+pub(crate) trait VisitLines {
+    /// Does it.
+    fn visit<L: Lines>(&mut self);
+}
+
+// The five lists of what was compiled, lenio first; besides `mod` lines the only places where features show.
 
 /// Visits the libraries that have locks.
 pub(crate) fn locks(visitor: &mut impl VisitLocks) {
@@ -93,6 +106,23 @@ pub(crate) fn signals(visitor: &mut impl VisitSignals) {
     visitor.visit::<lenio::Signals>();
     #[cfg(feature = "rivals")]
     visitor.visit::<tokio::Signals>();
+}
+
+/// Visits the libraries that have groups of tasks. They run at home only: who owns a task is the executor's business.
+pub(crate) fn groups(visitor: &mut impl VisitGroups) {
+    visitor.visit::<lenio::Groups>();
+    #[cfg(feature = "rivals")]
+    {
+        visitor.visit::<tokio::JoinSets>();
+        visitor.visit::<tokio::TaskTrackers>();
+    }
+}
+
+/// Visits the libraries with which a task knows on whose behalf it runs. They run at home only.
+pub(crate) fn lines(visitor: &mut impl VisitLines) {
+    visitor.visit::<lenio::Lines>();
+    #[cfg(feature = "rivals")]
+    visitor.visit::<tokio::Lines>();
 }
 
 /// Visits the channels, bounded and unbounded.

@@ -11,7 +11,9 @@ use crate::rt::{FLOOR, OURS, Rt, Visit, with};
 
 mod blocking;
 mod channel;
+mod groups;
 pub(crate) mod http;
+mod lines;
 mod memory;
 mod metric;
 pub(crate) mod net;
@@ -44,6 +46,8 @@ pub(crate) struct Info {
     pub(crate) has_floor: bool,
     /// Left out for runtimes with one thread.
     pub(crate) needs_multi: bool,
+    /// Left out for runtimes that are not the library's home.
+    pub(crate) only_at_home: bool,
     /// Never executed unmeasured first: the row measures what the first time costs, or nothing that warms up.
     pub(crate) is_cold: bool,
 }
@@ -52,6 +56,14 @@ impl Info {
     /// What tells this row from all others: its name, and `@library` in a contest.
     pub(crate) fn label(&self) -> String {
         label(self.name, self.library)
+    }
+
+    /// Whether the body can run on that runtime.
+    pub(crate) fn runs_on(&self, rt: &str) -> bool {
+        !self.only_at_home
+            || self
+                .library
+                .is_some_and(|library| library.is_at_home_on(rt))
     }
 }
 
@@ -114,6 +126,7 @@ impl<R: Rt> Row<R> {
             gate: None,
             has_floor: false,
             needs_multi: false,
+            only_at_home: false,
             is_cold: false,
         };
         Row {
@@ -175,6 +188,11 @@ impl<R: Rt> Row<R> {
         self
     }
 
+    fn only_at_home(mut self) -> Row<R> {
+        self.info.only_at_home = true;
+        self
+    }
+
     fn cold(mut self) -> Row<R> {
         self.info.is_cold = true;
         self
@@ -215,8 +233,10 @@ impl<R: Rt> Row<R> {
 }
 
 fn all<R: Rt>() -> Vec<Row<R>> {
-    let families: [fn() -> Vec<Row<R>>; 12] = [
+    let families: [fn() -> Vec<Row<R>>; 14] = [
         spawn::rows,
+        groups::rows,
+        lines::rows,
         switch::rows,
         parallel::rows,
         wake::rows,

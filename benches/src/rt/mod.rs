@@ -18,6 +18,8 @@ mod smol;
 #[cfg(feature = "rivals")]
 mod tokio;
 
+pub(crate) use joined::Joined;
+
 /// A runtime: runs tasks on worker threads.
 ///
 /// Tasks are started through associated functions, because that is how programs do it: from inside, without a handle.

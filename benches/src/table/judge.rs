@@ -85,26 +85,28 @@ struct Rival {
     median: f64,
 }
 
-/// Sets lenio's line of a contest against the others. Lines that are no contest stay as they are.
+/// Sets lenio's lines of a contest against the others' lines of the same metric. Lines that are no contest stay as they
+/// are.
 pub(super) fn oppose(lines: &mut [Line]) {
-    let mut rivals = Vec::new();
-    for line in lines.iter() {
-        let Some(library) = line.library.filter(|library| library.name != OURS) else {
+    for at in 0..lines.len() {
+        let name = lines[at].metric.name;
+        if lines[at].library.is_none_or(|library| library.name != OURS) {
             continue;
-        };
-        for cell in line.cells.iter().filter(|cell| cell.rt != FLOOR) {
-            rivals.extend(cell.median().map(|median| Rival {
-                rt: cell.rt.clone(),
-                is_at_home: library.is_at_home_on(&cell.rt),
-                median,
-            }));
         }
-    }
-    let ours = lines
-        .iter_mut()
-        .find(|line| line.library.is_some_and(|library| library.name == OURS));
-    if let Some(ours) = ours {
-        ours.rivals = rivals;
+        let mut rivals = Vec::new();
+        for line in lines.iter().filter(|line| line.metric.name == name) {
+            let Some(library) = line.library.filter(|library| library.name != OURS) else {
+                continue;
+            };
+            for cell in line.cells.iter().filter(|cell| cell.rt != FLOOR) {
+                rivals.extend(cell.median().map(|median| Rival {
+                    rt: cell.rt.clone(),
+                    is_at_home: library.is_at_home_on(&cell.rt),
+                    median,
+                }));
+            }
+        }
+        lines[at].rivals = rivals;
     }
 }
 
@@ -306,6 +308,22 @@ pub(super) mod tests {
         assert_eq!(lines[0].ratio_to_best(), Some(0.8));
         assert_eq!(lines[0].verdict(), Some(Verdict::Lost));
         assert_eq!(lines[0].label(), "time@lenio");
+    }
+
+    #[test]
+    fn a_metric_of_a_contest_is_opposed_to_the_same_metric_of_the_others() {
+        const CALL: Metric = Metric::cost("call", Unit::Nanoseconds);
+        let library = |name, homes| Some(Library { name, homes });
+        let (ours, theirs) = (library("lenio", &["lenio"]), library("kanal", &[]));
+        let mut lines = [
+            line_of(ours, TIME, [50.0; 3]),
+            line_of(ours, CALL, [1.0; 3]),
+            line_of(theirs, TIME, [100.0; 3]),
+            line_of(theirs, CALL, [4.0; 3]),
+        ];
+        oppose(&mut lines);
+        assert_eq!(lines[0].ratio_to_best(), Some(2.0));
+        assert_eq!(lines[1].ratio_to_best(), Some(4.0));
     }
 
     #[test]

@@ -10,11 +10,12 @@ use super::Table;
 use super::print::{cells, columns, summary_lines};
 
 /// The packages whose versions matter.
-const PACKAGES: [&str; 18] = [
+const PACKAGES: [&str; 19] = [
     "lenio",
     "mio",
     "crossbeam-deque",
     "tokio",
+    "tokio-util",
     "async-executor",
     "async-task",
     "async-io",

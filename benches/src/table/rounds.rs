@@ -38,7 +38,7 @@ pub(super) fn measure(table: &mut Table, rows: &[Info], is_smoke: bool) -> Vec<L
                 // The rows of a contest have one floor.
                 row.has_floor && index == 0
             } else {
-                !row.needs_multi || is_multi(rt)
+                row.runs_on(rt) && (!row.needs_multi || is_multi(rt))
             };
             if is_there {
                 places.push((row, column));
