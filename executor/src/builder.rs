@@ -1,10 +1,13 @@
 //! How a runtime is to be.
 
+use crate::handle::Handle;
 use crate::observe::{Hooks, StuckTask};
 use crate::policy::StopPolicy;
 use crate::runtime::Runtime;
 use crate::scheduler::{Setup, Shared};
-use crate::task::{Rules, StopEvent, Unobserved};
+use crate::task::{Home, Rules, StopEvent, Unobserved, current};
+use lenio_net::signal::{Receiver, Signal, receiver};
+use lenio_sync::StopToken;
 use lenio_time::Clock;
 use std::fmt;
 use std::io;
@@ -46,6 +49,7 @@ pub struct Builder {
     hooks: Hooks,
     policy: StopPolicy,
     record_waits: bool,
+    dump_on_signal: bool,
 }
 
 impl Builder {
@@ -62,6 +66,7 @@ impl Builder {
             hooks: Hooks::default(),
             policy: StopPolicy::native(),
             record_waits: false,
+            dump_on_signal: false,
         }
     }
 
@@ -146,6 +151,15 @@ impl Builder {
         self
     }
 
+    /// Writes a [`dump`](Runtime::dump) to the standard error whenever the process gets a `SIGUSR1`, for as long as the runtime lives.
+    /// Default: off.
+    ///
+    /// A runtime without worker threads answers only while a thread is inside [`block_on`](Runtime::block_on).
+    pub fn dump_on_signal(mut self, dump: bool) -> Self {
+        self.dump_on_signal = dump;
+        self
+    }
+
     /// Is called when a stop does not go as it should: see [`StopEvent`]. Without a hook a line goes to the standard error.
     pub fn on_stop_event(mut self, hook: impl Fn(&StopEvent) + Send + Sync + 'static) -> Self {
         self.hooks.stop_event = Some(Box::new(hook));
@@ -206,7 +220,8 @@ impl Builder {
         } else {
             self.threads.unwrap_or_else(available_parallelism)
         };
-        Shared::start(Setup {
+        let dump_on_signal = self.dump_on_signal;
+        let runtime = Shared::start(Setup {
             threads,
             guests: if threads == 0 { 1 } else { GUESTS },
             name: self.name,
@@ -221,7 +236,24 @@ impl Builder {
                 record_waits: self.record_waits,
             },
         })
-        .map(Runtime::from_shared)
+        .map(Runtime::from_shared)?;
+        if dump_on_signal {
+            let inside = runtime.handle().enter();
+            let signals = receiver([Signal::User1])?;
+            drop(inside);
+            let handle = runtime.handle().clone();
+            Home::run(&*runtime.handle().shared, Box::pin(answer(signals, handle)));
+        }
+        Ok(runtime)
+    }
+}
+
+/// Answers each signal with a dump, until the runtime ends.
+async fn answer(mut signals: Receiver, handle: Handle) {
+    let token =
+        current::with_task_node(|node| node.map_or(StopToken::never(), |node| node.token()));
+    while let Ok(Ok(_)) = token.run_until_stopped(signals.recv()).await {
+        eprint!("{}", handle.dump());
     }
 }
 

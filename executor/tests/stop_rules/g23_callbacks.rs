@@ -124,7 +124,7 @@ fn g23_inside_the_stopped_task_is_the_current_one() {
         let (current, sees_stop, child) = found.lock().unwrap().take().unwrap();
         assert_eq!(current, Some(id));
         assert!(sees_stop);
-        let error: lenio_executor::JoinError = child.await.map(|()| ()).unwrap_err();
+        let error: lenio_executor::JoinError = child.await.unwrap_err();
         assert!(error.is_stopped());
         assert_eq!(error.reason().unwrap().message(), Some("early"));
         assert!(task.await.unwrap());

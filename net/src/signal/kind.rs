@@ -18,15 +18,18 @@ pub enum Signal {
     Interrupt,
     /// `SIGTERM`: somebody, most likely a service manager, wants the process to end.
     Terminate,
+    /// `SIGUSR1`: whatever the program says; a dump of its tasks, often.
+    User1,
 }
 
 impl Signal {
-    pub(super) const ALL: [Self; 2] = [Self::Interrupt, Self::Terminate];
+    pub(super) const ALL: [Self; 3] = [Self::Interrupt, Self::Terminate, Self::User1];
 
     pub(super) const fn number(self) -> libc::c_int {
         match self {
             Self::Interrupt => libc::SIGINT,
             Self::Terminate => libc::SIGTERM,
+            Self::User1 => libc::SIGUSR1,
         }
     }
 }
@@ -36,6 +39,7 @@ impl fmt::Display for Signal {
         f.write_str(match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::User1 => "SIGUSR1",
         })
     }
 }
