@@ -90,14 +90,6 @@ const ROOT: u64 = u64::MAX;
 #[must_use]
 pub(crate) struct Outer(u64, *mut Location<'static>);
 
-impl Outer {
-    /// Whether there is one.
-    #[inline(always)]
-    pub(crate) fn is_a_poll(self) -> bool {
-        self.0 != 0
-    }
-}
-
 /// The poll that [`PollInProgress`] describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Polling {
@@ -107,17 +99,15 @@ pub(crate) struct Polling {
 }
 
 impl PollInProgress {
-    /// Returns what was being polled before: something, if this is a poll within a poll. To be handed to [`end`](Self::end).
+    /// A task is being polled from now on.
     #[inline(always)]
-    pub(crate) fn start(&self, runnable: &Runnable) -> Outer {
-        let outer = self.outer();
+    pub(crate) fn start(&self, runnable: &Runnable) {
         let id = runnable.id().as_u64();
         // ORDERING: Relaxed on all of these: the reader checks the poll counter and wants a hint.
         self.id.store(id, Ordering::Relaxed);
         let site = ptr::from_ref(runnable.spawned_at()).cast_mut();
         // ORDERING: Relaxed: as above.
         self.site.store(site, Ordering::Relaxed);
-        outer
     }
 
     /// What is being polled, if anything is.
@@ -149,16 +139,23 @@ impl PollInProgress {
         outer
     }
 
-    #[inline(always)]
-    fn outer(&self) -> Outer {
+    /// What is being polled, to be put back by [`restore`](Self::restore) after a poll within it.
+    pub(crate) fn outer(&self) -> Outer {
         // ORDERING: Relaxed: read by the writer itself.
         let id = self.id.load(Ordering::Relaxed);
         // ORDERING: Relaxed: as above.
         Outer(id, self.site.load(Ordering::Relaxed))
     }
 
+    /// The poll is over, and was within no other.
     #[inline(always)]
-    pub(crate) fn end(&self, Outer(id, site): Outer) {
+    pub(crate) fn end(&self) {
+        // ORDERING: Relaxed: as in `start`. The site is not read without an id.
+        self.id.store(0, Ordering::Relaxed);
+    }
+
+    /// The poll is over, and was within this one.
+    pub(crate) fn restore(&self, Outer(id, site): Outer) {
         // ORDERING: Relaxed: as in `start`.
         self.id.store(id, Ordering::Relaxed);
         // ORDERING: Relaxed: as in `start`.

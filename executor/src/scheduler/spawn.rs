@@ -53,8 +53,23 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        // SAFETY: the future is 'static.
-        unsafe { self.spawn_in(future, PlaceInTree::NONE, spawned_at) }
+        // As `spawn_in`, without a place: this is the way of most tasks, and it is short.
+        with_worker(|worker| match worker {
+            Some(worker) if ptr::eq(&*worker.shared, self) => {
+                let owner = &worker.place().owner;
+                if owner.refuses_roots() {
+                    return JoinHandle::refused(Refusal::Stopping);
+                }
+                // SAFETY: see `owner`.
+                let spawned =
+                    unsafe { task::new_task(future, NonNull::from(owner), None, spawned_at) };
+                owner.list(&spawned.runnable);
+                worker.woken(spawned.runnable);
+                spawned.handle
+            }
+            // SAFETY: the future is 'static.
+            _ => unsafe { self.spawn_outside(future, PlaceInTree::NONE, spawned_at) },
+        })
     }
 
     /// Makes a task where `birth` says.
@@ -84,7 +99,6 @@ impl Shared {
     /// # Safety
     ///
     /// Nothing that the future or its output borrow goes before the task's node is closed.
-    #[inline(always)]
     pub(crate) unsafe fn spawn_in<F>(
         &self,
         future: F,

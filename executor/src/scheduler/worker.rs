@@ -190,7 +190,7 @@ impl Worker {
         // A panic of the root future passes to the caller of `block_on`; what was put aside is put back on the way.
         let restore = Restore(Some(|| {
             paused.resume();
-            progress.end(outer);
+            progress.restore(outer);
         }));
         let seat = Seat {
             root,
@@ -266,13 +266,14 @@ impl Worker {
     fn poll(&self, runnable: Runnable) {
         self.stop_searching();
         let place = &*self.place;
-        let outer_poll = place.poll.start(&runnable);
-        // A poll within a poll: what belongs to the outer task is not for this one.
-        let _hidden = outer_poll.is_a_poll().then(hide);
-        let outer = budget::start();
-        let ran = runnable.run(Some(&place.owner));
-        let exhausted = outer.resume();
-        place.poll.end(outer_poll);
+        let (ran, exhausted) = if place.poll.is_polling() {
+            self.run_nested(runnable)
+        } else {
+            place.poll.start(&runnable);
+            let ran = self.run_one(runnable);
+            place.poll.end();
+            ran
+        };
         place.counters.polls.add(1);
         match ran {
             Ran::Parked | Ran::Finished => {}
@@ -285,6 +286,27 @@ impl Worker {
             }
         }
         self.share();
+    }
+
+    /// Polls a task. Returns as well whether it has used up its budget.
+    #[inline(always)]
+    fn run_one(&self, runnable: Runnable) -> (Ran, bool) {
+        let outer = budget::start();
+        let ran = runnable.run(Some(&self.place.owner));
+        (ran, outer.resume())
+    }
+
+    /// A poll within a poll: what belongs to the outer task is not for this one.
+    #[cold]
+    fn run_nested(&self, runnable: Runnable) -> (Ran, bool) {
+        let progress = &self.place.poll;
+        let outer = progress.outer();
+        progress.start(&runnable);
+        let hidden = hide();
+        let ran = self.run_one(runnable);
+        drop(hidden);
+        progress.restore(outer);
+        ran
     }
 
     /// A task was woken, or spawned, on this thread.

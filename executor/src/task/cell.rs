@@ -62,6 +62,7 @@ pub(crate) struct Spawned<T> {
 /// # Safety
 ///
 /// `owner` stays alive until every task of its is done.
+#[inline(always)]
 pub(crate) unsafe fn new_task<F>(
     future: F,
     owner: NonNull<Owner>,
@@ -82,17 +83,38 @@ where
 ///
 /// 1. `owner` stays alive until every task of its is done.
 /// 2. The runnable is used (run or dropped) only on a thread on which the future may be used.
+#[inline(always)]
 pub(crate) unsafe fn new_local<F: Body>(
     future: F,
     owner: NonNull<Owner>,
     node: Option<Arc<Node>>,
     spawned_at: &'static Location<'static>,
 ) -> Spawned<F::Output> {
-    let id = node.as_ref().and_then(|node| node.id());
-    let state = match &node {
-        None => State::new(),
-        Some(_) => State::born_in_tree(),
+    let task = match node {
+        None => new_cell(future, owner, State::new(), TaskId::next(), spawned_at),
+        Some(node) => {
+            let id = node.id().unwrap_or_else(TaskId::next);
+            let task = new_cell(future, owner, State::born_in_tree(), id, spawned_at);
+            // SAFETY: the task is ours alone so far.
+            unsafe { tree_link::attach_newborn(task, node) };
+            task
+        }
     };
+    // SAFETY: a newborn is SCHEDULED: the right to poll exists and is ours.
+    let runnable = unsafe { Runnable::from_raw(task) };
+    // SAFETY: a newborn's state counts the handle's reference and its interest, and the outcome has the type F::Output.
+    let handle = unsafe { JoinHandle::from_raw(task) };
+    Spawned { runnable, handle }
+}
+
+#[inline(always)]
+fn new_cell<F: Body>(
+    future: F,
+    owner: NonNull<Owner>,
+    state: State,
+    id: TaskId,
+    spawned_at: &'static Location<'static>,
+) -> NonNull<Header> {
     let cell = Cell {
         base: Base {
             header: Header {
@@ -102,7 +124,7 @@ pub(crate) unsafe fn new_local<F: Body>(
                 owner: owner.cast(),
                 node: AtomicPtr::new(ptr::null_mut()),
                 spawned_at,
-                id: id.unwrap_or_else(TaskId::next),
+                id,
                 polled: AtomicBool::new(false),
             },
             owned_next: AtomicPtr::new(ptr::null_mut()),
@@ -116,16 +138,7 @@ pub(crate) unsafe fn new_local<F: Body>(
     // SAFETY: fresh memory for just this type.
     unsafe { place.write(cell) };
     // The header is the first field (repr(C)); the pointer keeps the provenance of the whole cell.
-    let task = place.cast::<Header>();
-    if let Some(node) = node {
-        // SAFETY: the task is ours alone so far.
-        unsafe { tree_link::attach_newborn(task, node) };
-    }
-    // SAFETY: a newborn is SCHEDULED: the right to poll exists and is ours.
-    let runnable = unsafe { Runnable::from_raw(task) };
-    // SAFETY: a newborn's state counts the handle's reference and its interest, and the outcome has the type F::Output.
-    let handle = unsafe { JoinHandle::from_raw(task) };
-    Spawned { runnable, handle }
+    place.cast::<Header>()
 }
 
 struct VTables<F>(std::marker::PhantomData<F>);

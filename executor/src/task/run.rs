@@ -71,7 +71,7 @@ impl Runnable {
         };
         match header.state.finish_alone() {
             // SAFETY: the outcome is published, and the task is not retired.
-            Some(finish) => unsafe { complete(task, finish, mine) },
+            Some(finish) => unsafe { complete(task, finish, false, mine) },
             // It has got a node during its last poll.
             // SAFETY: RUNNING is ours, the body is over.
             None => return unsafe { run_end(task, true, mine) },
@@ -164,7 +164,7 @@ unsafe fn run_in_tree(task: NonNull<Header>, is_cancelled: bool, mine: Option<&O
     };
     if let Some(was_dropped) = node.end_at_once() {
         // SAFETY: the outcome is published, and the task is not retired.
-        unsafe { complete(task, header.state.finish(), mine) };
+        unsafe { complete(task, header.state.finish(), true, mine) };
         return if was_dropped {
             Ran::Cancelled
         } else {
@@ -209,7 +209,7 @@ unsafe fn run_end(task: NonNull<Header>, is_new: bool, mine: Option<&Owner>) -> 
                 Ran::Finished
             };
             // SAFETY: the outcome is published, and the task is not retired.
-            unsafe { complete(task, header.state.finish(), mine) };
+            unsafe { complete(task, header.state.finish(), true, mine) };
             ran
         }
     }
@@ -243,16 +243,19 @@ impl Drop for Runnable {
             header.state.finish()
         });
         // SAFETY: the outcome is published, and the task is not retired.
-        unsafe { complete(task, finish, None) };
+        unsafe { complete(task, finish, true, None) };
     }
 }
 
 /// Does what the end of a task owes to others, and retires it: from then on its owner's list may let go of it.
 ///
+/// `has_node`: false if it had none when the outcome was published. Then whoever makes one later closes it.
+///
 /// # Safety
 ///
 /// The caller has just published the outcome.
-unsafe fn complete(task: NonNull<Header>, finish: Finish, mine: Option<&Owner>) {
+#[inline(always)]
+unsafe fn complete(task: NonNull<Header>, finish: Finish, has_node: bool, mine: Option<&Owner>) {
     // SAFETY: the owner's list holds the task until it is retired, at the end of this function.
     let base = unsafe { Header::base(task) };
     let header = &base.header;
@@ -264,8 +267,10 @@ unsafe fn complete(task: NonNull<Header>, finish: Finish, mine: Option<&Owner>) 
             report_unobserved(header, owner, error);
         }
     }
-    if let Some(node) = header.node() {
-        node.close();
+    if has_node {
+        if let Some(node) = header.node() {
+            node.close();
+        }
     }
     if finish.wake_joiner {
         if let Some(joiner) = base.joiner.take() {

@@ -160,18 +160,26 @@ pub(super) struct Child {
 
 /// Those who wait for a node to change, to be woken once the lock is given back. Mostly there are none.
 #[must_use]
-pub(super) struct Watchers(Option<WakeBatch>);
+pub(super) struct Watchers(Option<Box<WakeBatch>>);
 
 impl Watchers {
+    #[inline]
     pub(super) fn take(state: &mut Guard<'_, State>) -> Self {
         if state.is_empty(0) {
             return Self(None);
         }
-        let mut batch = WakeBatch::new();
-        state.wake_all(0, &mut batch);
-        Self(Some(batch))
+        Self(Some(Self::take_all(state)))
     }
 
+    #[cold]
+    fn take_all(state: &mut Guard<'_, State>) -> Box<WakeBatch> {
+        // A batch is large: in a box it is moved by its address.
+        let mut batch = Box::new(WakeBatch::new());
+        state.wake_all(0, &mut batch);
+        batch
+    }
+
+    #[inline]
     pub(super) fn wake(self) {
         if let Some(mut batch) = self.0 {
             batch.wake_all();
