@@ -103,6 +103,28 @@
 //! Streams have futures-io's traits; [`io`] adds `read_exact`, `lines`, `copy` and the like. With the feature `hyper`, hyper 1.x runs on
 //! lenio: see `compat::hyper` and the example `http_hello`.
 //!
+//! # How work ends
+//!
+//! A stop is a message with a reason; a scope waits for what it started; cleanup may await. The [guide to stopping](guide::stopping) says
+//! how it fits together.
+//!
+//! ```
+//! use lenio::prelude::*;
+//!
+//! # fn main() -> Result<(), lenio::JoinError> {
+//! # lenio::block_on(async {
+//! let task = spawn(async {
+//!     let stopped = std::future::pending::<()>().or_stop().await.unwrap_err();
+//!     yield_now().await; // cleanup may await
+//!     stopped.to_string()
+//! });
+//! yield_now().await;
+//! task.stop("closing time");
+//! assert_eq!(task.await?, "closing time");
+//! # Ok(()) })
+//! # }
+//! ```
+//!
 //! # On whose behalf
 //!
 //! A [throughline](mod@throughline) names what is being done and for whom. It follows the code through its awaits, and log lines and

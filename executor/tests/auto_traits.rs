@@ -3,8 +3,10 @@
 use lenio_executor::context::{AccessError, Scope};
 use lenio_executor::throughline::{Chain, Frame, Framed, Value};
 use lenio_executor::{
-    Builder, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, LeftBehind, LocalSet, Metrics,
-    NoRuntime, Report, Runtime, SerialWorker, StuckTask, TaskBuilder, TaskId, TaskLocal,
+    BlockScope, Builder, CancelOnDrop, Completer, Dump, EnterGuard, Handle, JoinError, JoinHandle,
+    JoinLinked, JoinSet, LeftBehind, LocalSet, Metrics, NoRuntime, NotParent, OrStop, Report,
+    Runtime, ScopeBuilder, ScopeError, ScopedHandle, SerialWorker, Shield, StopEvent, StopHandle,
+    StopOnDrop, StopOrigin, StopPolicy, StuckTask, TaskBuilder, TaskId, TaskInfo, TaskLocal,
     WorkerMetrics,
 };
 use std::cell::Cell;
@@ -57,6 +59,12 @@ assert_not!(Scope<u8, Neither>: Send);
 assert_not!(Scope<SendOnly, ()>: Sync);
 assert_not!(Scope<u8, SendOnly>: Sync);
 assert_not!(Scope<u8, PhantomPinned>: Unpin);
+// Waits and shields pin their futures.
+assert_not!(OrStop<PhantomPinned>: Unpin);
+assert_not!(Shield<PhantomPinned>: Unpin);
+// A completer and the handle of a borrowing task go where their output may.
+assert_not!(Completer<Neither>: Send);
+assert_not!(ScopedHandle<'static, Neither>: Send);
 // So does a future in a frame.
 assert_not!(Framed<Neither>: Send);
 assert_not!(Framed<SendOnly>: Sync);
@@ -92,9 +100,26 @@ fn values_go_where_they_may() {
         Frame,
         Framed<()>,
         Value,
+        StopHandle,
+        StopOrigin,
+        StopPolicy,
+        StopEvent,
+        TaskInfo,
+        lenio_executor::Scope<String>,
+        ScopeBuilder,
+        ScopeError<String>,
+        OrStop<std::future::Ready<()>>,
+        Completer<SendOnly>,
+        StopOnDrop<SendOnly>,
+        CancelOnDrop<SendOnly>,
+        JoinLinked<SendOnly>,
+        Dump,
+        NotParent,
     );
     // Only the output decides, and through a shared handle nobody reaches the output.
     everywhere!(JoinHandle<SendOnly>, JoinSet<SendOnly>);
+    send::<BlockScope<'static, 'static>>();
+    sync::<BlockScope<'static, 'static>>();
     // The key of a value is no value.
     everywhere!(TaskLocal<Neither>);
     send::<Scope<SendOnly, SendOnly>>();
@@ -142,6 +167,20 @@ fn the_functions_futures_go_to_other_threads() {
     static KEY: TaskLocal<Cell<u8>> = TaskLocal::new();
     is_send(&KEY.scope(Cell::new(1), async {}));
     is_send(&lenio_executor::throughline::in_frame("f", async {}));
+    is_send(&lenio_executor::stopped());
+    is_send(&lenio_executor::shield(async {}));
+    is_send(&lenio_executor::scope(|s| async move {
+        s.spawn(async {}).await
+    }));
+    is_send(&lenio_executor::try_scope(|s| async move {
+        s.spawn_fallible(async { Err::<(), _>("no") });
+        Ok(())
+    }));
+    is_send(&lenio_executor::scope_with(1, |_, n| async move { *n }));
+    let task = lenio_executor::spawn(async {});
+    is_send(&task.stop_handle().done());
+    is_send(&task.join_body());
+    is_send(&task.stop_and_wait(""));
 }
 
 #[test]

@@ -369,8 +369,8 @@ impl<T> JoinHandle<T> {
     ///
     /// Everybody who waits is woken.
     pub async fn join_body(&self) {
-        if let Some(node) = self.node_or_new() {
-            let node = Arc::clone(&node);
+        let node = self.node_or_new().map(|node| Arc::clone(&node));
+        if let Some(node) = node {
             node.wait_until(|seen| seen.is_body_done()).await;
         }
     }
