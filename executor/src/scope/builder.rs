@@ -7,7 +7,7 @@ use crate::entry::current_or_default;
 use crate::policy::StopPolicy;
 use crate::task::tree::{Kind, Node};
 use crate::task::{poll_inside, reason};
-use lenio_sync::stop::{StopKind, StopReason};
+use lenio_sync::stop::StopKind;
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -154,6 +154,9 @@ impl ScopeBuilder {
 
     /// Stops the scope after that time, with the kind [`Deadline`](StopKind::Deadline). One timer, whatever waits inside. A deadline of a
     /// scope around this one still counts: the earlier one wins.
+    ///
+    /// Children that ignore the stop are cancelled when their grace is over. The body is a part of its task and is not: it sees the stop in
+    /// its waits with [`or_stop`](crate::StopExt::or_stop), or not at all.
     pub fn deadline(mut self, after: Duration) -> Self {
         self.deadline = Some(after);
         self
@@ -339,7 +342,7 @@ struct Closing(Option<Arc<Node>>);
 impl Drop for Closing {
     fn drop(&mut self) {
         if let Some(node) = self.0.take() {
-            node.abandon_scope(StopReason::new(StopKind::HandleDropped));
+            node.abandon_scope(reason(StopKind::HandleDropped, ""));
             node.end_finalizer();
             for cleanup in node.take_finalizers() {
                 node.leave_to_task(cleanup);

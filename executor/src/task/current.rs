@@ -9,7 +9,7 @@
 
 use super::header::Header;
 use super::id::TaskId;
-use super::tree::Node;
+use super::tree::{Kind, Node};
 use super::tree_link::{self, NodeOf};
 use super::waker;
 use crate::context::chain::Chain;
@@ -188,8 +188,14 @@ pub(crate) fn with_node_or_new<R>(f: impl FnOnce(Option<&Arc<Node>>) -> R) -> R 
     }
 }
 
-/// Calls `f` with the node of the task, made if need be, whatever part of it is current.
+/// Calls `f` with the node of the task, made if need be, whatever part of it is current. Inside of a stop callback that is the task
+/// which is stopped.
 pub(crate) fn with_task_node<R>(f: impl FnOnce(Option<&Arc<Node>>) -> R) -> R {
+    let part = part().node;
+    // SAFETY: as in `with_node`.
+    if unsafe { part.as_ref() }.is_some_and(|part| part.kind() == Kind::Task) {
+        return with_node(f);
+    }
     if let Some(task) = task_pointer() {
         // SAFETY: the task is being polled further up this stack.
         let node: NodeOf<'_> = unsafe { tree_link::node_or_new(task) };
