@@ -198,22 +198,18 @@ fn g23_a_callback_may_stop_its_own_task_and_its_parent() {
 
 #[test]
 fn g23_inside_a_callback_the_task_is_the_one_that_is_stopped() {
-    let runtime = lenio_executor::Runtime::builder()
-        .current_thread()
-        .build()
-        .unwrap();
+    let runtime = Runtime::builder().current_thread().build().unwrap();
     runtime.block_on(async {
         let (tell, told) = std::sync::mpsc::channel();
-        let task = lenio_executor::spawn(std::future::pending::<()>());
+        let task = spawn(pending::<()>());
         let me = task.id();
         let callback = task.on_stop(move || {
-            let handle = lenio_executor::stop_handle().unwrap();
-            tell.send((lenio_executor::current_task(), handle.is_stopped()))
-                .unwrap();
+            let handle = stop_handle().unwrap();
+            tell.send((current_task(), handle.is_stopped())).unwrap();
         });
         task.stop("");
         assert_eq!(told.recv().unwrap(), (Some(me), true));
-        assert!(!lenio_executor::stop_handle().unwrap().is_stopped());
+        assert!(!stop_handle().unwrap().is_stopped());
         drop(callback);
         task.cancel();
     });
