@@ -86,7 +86,7 @@ impl Alive {
 }
 
 #[test]
-fn outputs_come_in_order_whoever_finishes_first() {
+fn g20_outputs_come_in_order_whoever_finishes_first() {
     on_one_thread("in_order", || async {
         let joined = join_all([3, 0, 2].map(|n| async move {
             yields(n).await;
@@ -99,7 +99,7 @@ fn outputs_come_in_order_whoever_finishes_first() {
 }
 
 #[test]
-fn of_nothing_comes_nothing_at_once() {
+fn g20_of_nothing_comes_nothing_at_once() {
     on_one_thread("nothing", || async {
         let mut cx = Context::from_waker(Waker::noop());
         let none = Vec::<Ready<u8>>::new;
@@ -201,7 +201,7 @@ fn after_a_panic_a_join_lets_the_others_finish_and_passes_it_on() {
 }
 
 #[test]
-fn the_first_error_stops_the_others_and_is_returned_when_they_are_gone() {
+fn g20_the_first_error_stops_the_others_and_is_returned_when_they_are_gone() {
     on_one_thread("fail_fast", || async {
         let kinds = Arc::new(Mutex::new(vec![]));
         let patient = || {
@@ -242,7 +242,7 @@ fn values_of_a_try_join_come_in_order() {
 }
 
 #[test]
-fn the_first_to_finish_wins_and_the_losers_are_gone_when_it_returns() {
+fn g20_the_first_to_finish_wins_and_the_losers_are_gone_when_it_returns() {
     on_one_thread("race", || async {
         let alive = Alive::default();
         let cleaned = Arc::new(AtomicUsize::new(0));
@@ -331,7 +331,7 @@ fn outputs_of_losers_are_dropped() {
 }
 
 #[test]
-fn a_stop_of_the_task_yields_one_stop_with_its_reason() {
+fn g20_a_stop_of_the_task_yields_one_stop_with_its_reason() {
     on_one_thread("stopped_from_outside", || async {
         let reason = || StopReason::new(StopKind::Requested).with_message("enough");
         // Stopped before their first poll, the futures have no output.
@@ -402,7 +402,7 @@ fn an_error_that_is_merely_a_stop_is_no_failure() {
 }
 
 #[test]
-fn a_real_failure_outweighs_the_stops_that_it_causes() {
+fn g20_a_real_failure_outweighs_the_stops_that_it_causes() {
     on_one_thread("outweighs", || async {
         type Failure = Box<dyn Error + Send + Sync>;
         let wait: Boxed<Result<u8, Failure>> = Box::pin(async {

@@ -31,7 +31,7 @@ fn occupy(worker: &SerialWorker) -> (lenio_executor::JoinHandle<&'static str>, m
 }
 
 #[test]
-fn jobs_run_one_at_a_time_in_the_order_of_their_submits() {
+fn g21_jobs_run_one_at_a_time_in_the_order_of_their_submits() {
     within_patience("order", || {
         let runtime = runtime();
         let worker = SerialWorker::on(runtime.handle(), "serial");
@@ -83,7 +83,7 @@ fn two_workers_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn close_refuses_what_comes_and_runs_what_is_there() {
+fn g21_close_refuses_what_comes_and_runs_what_is_there() {
     within_patience("close", || {
         let runtime = runtime();
         let worker = SerialWorker::on(runtime.handle(), "serial");
@@ -141,7 +141,7 @@ fn dropping_the_worker_runs_what_is_there() {
 }
 
 #[test]
-fn a_job_that_is_stopped_while_it_waits_never_runs() {
+fn g21_a_job_that_is_stopped_while_it_waits_never_runs() {
     within_patience("stop queued", || {
         let runtime = runtime();
         let worker = SerialWorker::on(runtime.handle(), "serial");
@@ -197,7 +197,7 @@ fn a_job_that_runs_sees_its_stop_and_panics_and_errors_are_its_own() {
 }
 
 #[test]
-fn a_job_runs_with_the_throughline_of_its_submitter() {
+fn g21_a_job_runs_with_the_throughline_of_its_submitter() {
     within_patience("throughline", || {
         let runtime = runtime();
         let worker = SerialWorker::on(runtime.handle(), "serial");

@@ -2,6 +2,9 @@
 //! presets; and five reports about cancel scopes elsewhere.
 //!
 //! A scenario runs on one thread under a virtual clock, so its moments are exact. Races run on threads of their own.
+//!
+//! The others: G1 to G12 are in `stop_tree`, G20 in `gather`, G21 in `serial`, G22 in `promise`; those that race are modelled in
+//! `src/task/tree_models.rs` as well. All of them at every moment of realistic programs: `stop_everywhere`, in the root's tests.
 
 #![expect(
     clippy::async_yields_async,
