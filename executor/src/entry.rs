@@ -41,7 +41,7 @@ where
 /// As [`spawn`], but the task belongs to whoever spawns it: a stop of the parent reaches it, and when the parent's body ends it is stopped
 /// and then waited for. A child of a parent that is stopped already is born stopped: it is never polled, and its handle says why. Outside of a task it is nobody's child.
 ///
-/// Cost: two allocations and a lock.
+/// Cost: two allocations and four short locks, over its life.
 ///
 /// # Examples
 ///

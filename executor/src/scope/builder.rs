@@ -27,7 +27,8 @@ type Payload = Box<dyn Any + Send>;
 ///
 /// For children that return errors see [`try_scope`], for options [`ScopeBuilder`].
 ///
-/// Costs two allocations, and for each child a lock and an allocation more than [`spawn`](crate::spawn).
+/// Costs two allocations and a few locks, and for each child an allocation of some 300 bytes and four short locks more than
+/// [`spawn`](crate::spawn): about three times its instructions.
 ///
 /// # Panics
 ///
