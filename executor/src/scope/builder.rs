@@ -313,14 +313,30 @@ where
 {
     let made = catch_unwind(AssertUnwindSafe(|| part.inside(|| body(scope))));
     let mut future = pin!(made?);
-    poll_fn(|cx| {
+    // Declared after the body, so dropped before it.
+    let mut told = Told(Some(part.node()));
+    let output = poll_fn(|cx| {
         let poll = || part.inside(|| future.as_mut().poll(cx));
         match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(polled) => polled.map(Ok),
             Err(payload) => Poll::Ready(Err(payload)),
         }
     })
-    .await
+    .await;
+    told.0 = None;
+    output
+}
+
+/// Stops the children of a body that is dropped before its end, before it goes: they are to hear of the stop, and not to wonder why what
+/// they shared with it is gone.
+struct Told<'n>(Option<&'n Arc<Node>>);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if let Some(node) = self.0 {
+            node.stop(reason(StopKind::HandleDropped, ""));
+        }
+    }
 }
 
 /// Waits until nothing is alive below, runs the finalizers, and ends the scope.

@@ -6,8 +6,8 @@ use super::support::{
 };
 use super::watchdog::within_patience;
 use lenio_executor::{
-    AtEnd, JoinError, JoinHandle, OnFailure, Scope, ScopeBuilder, StopExt, StopPolicy, check_stop,
-    scope, scope_with, spawn, spawn_child, stopped, try_scope, yield_now,
+    AtEnd, JoinError, JoinHandle, OnFailure, Scope, ScopeBuilder, StopExt, StopHandle, StopPolicy,
+    check_stop, scope, scope_with, spawn, spawn_child, stopped, try_scope, yield_now,
 };
 use lenio_sync::Event;
 use lenio_sync::stop::{StopKind, Stopped};
@@ -758,4 +758,29 @@ fn a_body_that_is_no_task_of_its_own_may_hold_what_cannot_be_sent() {
         .await;
         assert_eq!(cell.get(), 3);
     });
+}
+
+#[test]
+fn children_of_a_dropped_scope_hear_of_the_stop_before_the_body_goes() {
+    /// Says, when it is dropped, whether the child had been stopped.
+    struct Shared(StopHandle, mpsc::Sender<bool>);
+    impl Drop for Shared {
+        fn drop(&mut self) {
+            self.1.send(self.0.is_stopped()).unwrap();
+        }
+    }
+    for (name, policy) in PRESETS {
+        alone(policy).block_on(async {
+            let (tell, told) = mpsc::channel();
+            let mut dropped = Box::pin(scope(|s| async move {
+                let child = s.spawn(pending::<()>());
+                let _shared = Shared(child.stop_handle(), tell);
+                pending::<()>().await;
+            }));
+            let polled = std::future::poll_fn(|cx| Poll::Ready(dropped.as_mut().poll(cx)));
+            assert!(polled.await.is_pending());
+            drop(dropped);
+            assert!(told.recv().unwrap(), "{name}");
+        });
+    }
 }
