@@ -271,7 +271,13 @@ fn joining() -> Leaf {
 fn joining_a_job() -> Leaf {
     let event = Arc::new(Event::new());
     let until = event.clone();
-    let job = spawn_blocking(move || until.wait_blocking());
+    let (begin, begun) = std::sync::mpsc::channel();
+    let job = spawn_blocking(move || {
+        begin.send(()).unwrap();
+        until.wait_blocking();
+    });
+    // Where a wait is a tie the stop reaches the job, and one that has not begun ends by it.
+    begun.recv().unwrap();
     leaf(
         job,
         || {},

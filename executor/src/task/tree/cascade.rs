@@ -175,8 +175,9 @@ impl Cascade {
         let has_children = !state.children.is_empty();
         state.is_announced |= is_first && signal.is_none();
         let reason = state.reason.clone().filter(|_| has_children);
-        // Who is not in a poll is never polled again: only this one can get stuck.
-        let may_be_stuck = is_cancel && node.is_running(&state);
+        // Who is not in a poll is never polled again: only this one can get stuck. After a stop its grace looks after that.
+        let is_asked_at_once = ask == Ask::Cancel { is_expired: false } && is_first;
+        let may_be_stuck = is_asked_at_once && node.is_running(&state);
         drop(state);
         drop(before);
         if let Some(signal) = signal {
