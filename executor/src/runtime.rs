@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How long dropping a runtime waits for polls and `Drop` code that are under way.
 const DROP_GRACE: Duration = Duration::from_secs(1);
 
+/// How long tasks whose finalizers were cut have to go.
+const CUT_GRACE: Duration = Duration::from_millis(100);
+
 /// A set of worker threads with their tasks, a reactor, timers and a pool of blocking threads.
 ///
 /// Most programs need none of their own: [`lenio::main`](https://docs.rs/lenio) and [`block_on`](crate::block_on) make one.
@@ -163,7 +166,7 @@ impl Runtime {
     /// Ends the runtime at once: drops every task at its suspension point, on the workers, and waits for what is in a poll, at most
     /// that long.
     ///
-    /// The tasks' `Drop` code runs, and so do their async finalizers. Queued blocking jobs are cancelled; jobs that have begun are waited
+    /// The tasks' `Drop` code runs, and so do their async finalizers, for as long as the wait lasts. Queued blocking jobs are cancelled; jobs that have begun are waited
     /// for. What is still running at the end is left to itself and reported.
     ///
     /// May be called inside async code of this very runtime; see [`shutdown`](Self::shutdown).
@@ -207,6 +210,11 @@ fn end(shared: &Arc<Shared>, before: &Before, wait: Duration) -> Report {
         shared.wait_for_threads(Some(left()))
     };
     let blocking_running = shared.blocking.wait(left());
+    let threads_left = if shared.living() > 0 {
+        cut_finalizers(shared)
+    } else {
+        threads_left
+    };
     let still_running = shared.left_behind();
     // Tasks that are spawned while others are dropped may be cancelled as well.
     let dropped = usize::try_from(shared.cancelled() - before.cancelled).unwrap_or(usize::MAX);
@@ -237,6 +245,9 @@ impl Drop for Runtime {
         } else {
             drain_as_guest(shared, DROP_GRACE);
             shared.wait_for_threads(Some(DROP_GRACE));
+            if shared.living() > 0 {
+                cut_finalizers(shared);
+            }
         }
         if !shared.end_if_done() && shared.threads == 0 {
             // A task is still alive and nobody will ever run it: it is being woken by a foreign thread at this moment, or a `block_on` of
@@ -252,6 +263,20 @@ impl fmt::Debug for Runtime {
             .field("handle", &self.handle)
             .finish()
     }
+}
+
+/// The last resort of a shutdown whose time is over: drops finalizers that do not end. Returns how many threads have not ended then.
+fn cut_finalizers(shared: &Arc<Shared>) -> usize {
+    shared.cut_finalizers();
+    if !drain_as_guest(shared, CUT_GRACE) {
+        shared.end_if_done();
+    }
+    let wait = if scheduler::current().is_some() {
+        Duration::ZERO
+    } else {
+        CUT_GRACE
+    };
+    shared.wait_for_threads(Some(wait))
 }
 
 /// Whether this thread is inside `shared`.

@@ -362,6 +362,15 @@ impl Shared {
         left
     }
 
+    /// Ends the finalizers of every task whose body is over: the runtime ends, and nobody looks after their time any more.
+    pub(crate) fn cut_finalizers(&self) {
+        let owners = self.owners().chain([self.blocking.owner()]);
+        let nodes = owners.flat_map(living).filter_map(|task| task.node);
+        for node in nodes.filter(|node| node.read().is_body_done()) {
+            node.cut_finalizers();
+        }
+    }
+
     /// The node of the living task with this id, if it has one.
     pub(crate) fn node_of(&self, id: TaskId) -> Option<Arc<Node>> {
         let mut tasks = self.owners().flat_map(living);

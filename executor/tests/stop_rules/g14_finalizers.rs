@@ -329,3 +329,32 @@ fn g14_a_scope_that_is_dropped_in_its_cleanup_stops_what_that_has_started() {
         watch.assert_at(ms(50));
     });
 }
+
+#[test]
+fn g14_a_finalizer_without_end_does_not_outlast_the_runtime() {
+    let alive = Arc::new(());
+    for builder in [
+        lenio_executor::Runtime::builder().current_thread(),
+        lenio_executor::Runtime::builder().threads(1),
+    ] {
+        let runtime = builder.on_stop_event(|_| {}).build().unwrap();
+        let witness = alive.clone();
+        runtime.block_on(async {
+            drop(spawn(async {
+                on_exit(async move {
+                    let _witness = witness;
+                    pending::<()>().await;
+                });
+            }));
+            while runtime.metrics().living_tasks > 0 && runtime.dump().entries.is_empty() {
+                yield_now().await;
+            }
+            for _ in 0..10 {
+                yield_now().await;
+            }
+        });
+        let report = runtime.shutdown_now(std::time::Duration::from_millis(1));
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
+}

@@ -198,7 +198,8 @@ impl Node {
         self.ask(reason, Ask::Cancel { is_expired: true });
     }
 
-    fn cut_finalizers(self: &Arc<Self>) {
+    /// Finalizers have had their time: what is left of them is dropped, and what they have started is cancelled.
+    pub(crate) fn cut_finalizers(self: &Arc<Self>) {
         let mut state = self.queue.lock();
         state.rare().finalizers_over = true;
         let watchers = Watchers::take(&mut state);
