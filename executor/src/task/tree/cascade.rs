@@ -174,7 +174,11 @@ impl Cascade {
         });
         let has_children = !state.children.is_empty();
         state.is_announced |= is_first && signal.is_none();
-        let reason = state.reason.clone().filter(|_| has_children);
+        let reason = if has_children {
+            state.reason.clone()
+        } else {
+            None
+        };
         // Who is not in a poll is never polled again: only this one can get stuck. After a stop its grace looks after that.
         let is_asked_at_once = ask == Ask::Cancel { is_expired: false } && is_first;
         let may_be_stuck = is_asked_at_once && node.is_running(&state);
