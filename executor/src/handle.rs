@@ -171,17 +171,14 @@ impl Handle {
         loop {
             if root.take() {
                 let _context = Context::enter(&self.shared);
+                let abandon = Abandon(&root);
                 let polled = current::with_root(&seat, || future.as_mut().poll(&mut cx));
                 if let Poll::Ready(output) = polled {
-                    if let Some(node) = root.node() {
-                        drop(waiting);
-                        let node = node.clone();
-                        node.end_body(false);
-                        lenio_sync::wait::block_on(wait_for_end(&node));
-                        node.close();
-                    }
+                    drop(waiting);
+                    abandon.end_instead(|node| lenio_sync::wait::block_on(wait_for_end(node)));
                     return output;
                 }
+                std::mem::forget(abandon);
             }
             // First on the list, then the look: whoever leaves a place makes it vacant first and then looks at the list.
             waiting.enlist();
@@ -230,26 +227,37 @@ impl Handle {
 
 /// Works until the future is ready, and then until everything below it in the task tree has ended.
 fn work_as_root<F: Future>(worker: &Worker, future: Pin<&mut F>, root: &Arc<Root>) -> F::Output {
-    /// If the future panics what is below is stopped and left to itself: nobody may wait while a panic is under way.
-    struct Abandon<'r>(&'r Root);
-    impl Drop for Abandon<'_> {
-        fn drop(&mut self) {
-            if let Some(node) = self.0.node() {
-                node.abandon();
-                node.close();
-            }
-        }
-    }
     let abandon = Abandon(root);
     let output = worker.block_on(future, root);
-    std::mem::forget(abandon);
-    if let Some(node) = root.node() {
-        node.end_body(false);
+    abandon.end_instead(|node| {
         let root = Root::new(worker.place().parker.clone(), node.site());
         worker.block_on(pin!(wait_for_end(node)), &root);
-        node.close();
-    }
+    });
     output
+}
+
+/// If the future of a `block_on` panics what is below is stopped and left to itself: nobody may wait while a panic is under way.
+struct Abandon<'r>(&'r Root);
+
+impl Abandon<'_> {
+    /// The future has ended well: stops what is below, and closes the tree after `wait`.
+    fn end_instead(self, wait: impl FnOnce(&Arc<Node>)) {
+        if let Some(node) = self.0.node() {
+            node.end_body(false);
+            wait(node);
+            node.close();
+        }
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        if let Some(node) = self.0.node() {
+            node.abandon();
+            node.close();
+        }
+    }
 }
 
 /// Waits until nothing is alive below the future of a `block_on`, and its finalizers have run.

@@ -49,12 +49,12 @@ impl Runnable {
         let task = self.into_raw();
         // SAFETY: not done, hence alive; the reference is not used after `end_poll` or `complete`.
         let header = unsafe { task.as_ref() };
-        let ran = match header.state.start_poll() {
+        let (ran, has_failed) = match header.state.start_poll() {
             StartPoll::Cancel => {
                 let error = JoinError::cancelled(Some(header.id), None);
                 // SAFETY: RUNNING is ours, and a task without a node is not past its body.
                 unsafe { (header.vtable.cancel)(task, error) };
-                Ran::Cancelled
+                (Ran::Cancelled, true)
             }
             StartPoll::AskTree { is_cancelled } => {
                 // SAFETY: RUNNING is ours.
@@ -62,19 +62,25 @@ impl Runnable {
             }
             StartPoll::Poll => {
                 // SAFETY: RUNNING is ours.
-                if unsafe { poll_body(task) } == Polled::Pending {
+                match unsafe { poll_body(task) } {
                     // SAFETY: RUNNING is ours.
-                    return unsafe { end_poll(task) };
+                    Polled::Pending => return unsafe { end_poll(task) },
+                    Polled::Finished => (Ran::Finished, false),
+                    Polled::Failed => (Ran::Finished, true),
                 }
-                Ran::Finished
             }
         };
         match header.state.finish_alone() {
             // SAFETY: the outcome is published, and the task is not retired.
             Some(finish) => unsafe { complete(task, finish, false, mine) },
-            // It has got a node during its last poll.
-            // SAFETY: RUNNING is ours, the body is over.
-            None => return unsafe { run_end(task, true, mine) },
+            None => {
+                let Some(node) = header.node() else {
+                    unreachable!("it has got a node during its last poll")
+                };
+                node.end_body(has_failed);
+                // SAFETY: RUNNING is ours, the body is over.
+                return unsafe { run_end(task, mine) };
+            }
         }
         ran
     }
@@ -146,7 +152,7 @@ unsafe fn run_in_tree(task: NonNull<Header>, is_cancelled: bool, mine: Option<&O
         // SAFETY: RUNNING is ours.
         Turn::Rest => return unsafe { end_poll(task) },
         // SAFETY: RUNNING is ours, the body is over.
-        Turn::End => return unsafe { run_end(task, false, mine) },
+        Turn::End => return unsafe { run_end(task, mine) },
         Turn::Drop(error) => {
             // SAFETY: the task is worked on here.
             let _inside = unsafe { current::enter(task) };
@@ -173,7 +179,7 @@ unsafe fn run_in_tree(task: NonNull<Header>, is_cancelled: bool, mine: Option<&O
     }
     node.end_body(has_failed);
     // SAFETY: RUNNING is ours, the body is over.
-    unsafe { run_end(task, false, mine) }
+    unsafe { run_end(task, mine) }
 }
 
 /// Goes on with the end of a task that has a node.
@@ -181,15 +187,12 @@ unsafe fn run_in_tree(task: NonNull<Header>, is_cancelled: bool, mine: Option<&O
 /// # Safety
 ///
 /// The caller holds `RUNNING`, and gives it up. The body is over, and the outcome is stored.
-unsafe fn run_end(task: NonNull<Header>, is_new: bool, mine: Option<&Owner>) -> Ran {
+unsafe fn run_end(task: NonNull<Header>, mine: Option<&Owner>) -> Ran {
     // SAFETY: running, hence alive; not used after `end_poll` or `complete`.
     let header = unsafe { task.as_ref() };
     let Some(node) = header.node() else {
         unreachable!("the state says that there is a node")
     };
-    if is_new {
-        node.end_body(false);
-    }
     // SAFETY: RUNNING is held for as long as the waker is used.
     let waker = unsafe { waker::borrowed(task) };
     // SAFETY: the task is worked on here.

@@ -290,3 +290,53 @@ fn g10_a_finish_callback_that_spawns_children_leaves_none_behind() {
         assert_eq!(living.count(), 0);
     });
 }
+
+#[test]
+fn a_task_that_panics_in_the_poll_of_its_first_child_has_failed_it() {
+    for (name, policy) in PRESETS {
+        if policy.at_end == AtEnd::Leave {
+            continue;
+        }
+        let runtime = alone(policy);
+        let (give, take) = mpsc::channel();
+        let parent = runtime.handle().task().detached().spawn(async move {
+            give.send(slow_child()).unwrap();
+            panic!("the first poll is the last");
+        });
+        let parent = runtime.block_on(parent);
+        assert!(parent.unwrap_err().is_panic(), "{name}");
+        let reason = take.recv().unwrap().stop_reason().unwrap();
+        assert_eq!(reason.kind(), StopKind::ParentFailed, "{name}");
+    }
+}
+
+/// One place, and another thread has it: this `block_on` polls its future itself.
+#[test]
+fn a_block_on_without_a_place_that_panics_stops_what_is_below() {
+    let runtime = alone(StopPolicy::native());
+    let (give_leave, leave) = lenio_executor::promise::<()>();
+    let (give, take) = mpsc::channel();
+    let (say_inside, inside) = mpsc::channel();
+    std::thread::scope(|threads| {
+        let first = runtime.handle().clone();
+        threads.spawn(move || {
+            first.block_on(async {
+                say_inside.send(()).unwrap();
+                drop(leave.await);
+            });
+        });
+        inside.recv().unwrap();
+        let second = runtime.handle().clone();
+        let panicked = threads.spawn(move || {
+            second.block_on(async {
+                give.send(slow_child()).unwrap();
+                panic!("without a place");
+            });
+        });
+        assert!(panicked.join().is_err());
+        let child = take.recv().unwrap();
+        let reason = child.stop_reason().unwrap();
+        assert_eq!(reason.kind(), StopKind::ParentFailed);
+        drop(give_leave);
+    });
+}
