@@ -10,7 +10,7 @@
 )]
 
 #[path = "../../sync/tests/harness/random.rs"]
-#[allow(dead_code, reason = "made for more than this")]
+#[expect(dead_code, reason = "made for more than this")]
 mod random;
 
 mod audit;

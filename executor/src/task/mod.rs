@@ -4,7 +4,7 @@
 //! and dumps find every one that lives, and it knows the function that takes a [`Runnable`] and queues it.
 //!
 //! ```text
-//!  cell:  | header 64 B: state, vtable, queue link, owner, extension, spawn site, id, stop | owned link | joiner | future or outcome |
+//!  cell:  | header 64 B: state, vtable, queue link, owner, node, spawn site, id, polled | owned link | joiner | future or outcome |
 //! ```
 //!
 //! - `state` is the word that decides who may do what; read it first.
